@@ -3,19 +3,14 @@
 package forge_test
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"fmt"
-	"io"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
 	"net/url"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -24,19 +19,17 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/gitmetal/ingot/internal/lab/gitea"
 	"github.com/gitmetal/ingot/internal/secret"
 	"github.com/gitmetal/ingot/inventory/forge"
 	"github.com/gitmetal/ingot/reconcile/notices"
 )
 
-// gitea is a real Gitea with one user.
-type gitea struct {
-	url, program, settings string
-	env                    []string
-}
+// server is a real Gitea with one user, which ends with the test.
+type server struct{ *gitea.Server }
 
 // startGitea runs the Gitea of scripts/gitea.sh until the test ends.
-func startGitea(t *testing.T) *gitea {
+func startGitea(t *testing.T) server {
 	t.Helper()
 	script := exec.CommandContext(t.Context(), "../../scripts/gitea.sh")
 	script.Stderr = os.Stderr
@@ -44,126 +37,35 @@ func startGitea(t *testing.T) *gitea {
 	if err != nil {
 		t.Fatal(err)
 	}
-	built, dir := strings.TrimSpace(string(out)), t.TempDir()
-	var listen net.ListenConfig
-	l, err := listen.Listen(t.Context(), "tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	address := l.Addr().String()
-	_ = l.Close()
-	_, port, _ := net.SplitHostPort(address)
-	g := &gitea{url: "http://" + address, program: filepath.Join(built, "gitea"), settings: filepath.Join(dir, "app.ini"),
-		env: append(os.Environ(), "GITEA_I_AM_BEING_UNSAFE_RUNNING_AS_ROOT=true", "HOME="+dir, "USER="+os.Getenv("USER"))}
-	text := fmt.Sprintf(`WORK_PATH = %[1]s
-RUN_MODE = prod
-[server]
-HTTP_ADDR = 127.0.0.1
-HTTP_PORT = %[2]s
-ROOT_URL = %[3]s/
-STATIC_ROOT_PATH = %[4]s
-DISABLE_SSH = true
-OFFLINE_MODE = true
-[database]
-DB_TYPE = sqlite3
-PATH = %[1]s/gitea.db
-[security]
-INSTALL_LOCK = true
-SECRET_KEY = of-a-test
-[log]
-MODE = console
-LEVEL = error
-[cron]
-ENABLED = false
-`, dir, port, g.url, built)
-	if err := os.WriteFile(g.settings, []byte(text), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	g.run(t, "migrate")
-	g.run(t, "admin", "user", "create", "--username", "infra", "--password", "a-Password-of-a-test", "--email", "infra@example.com",
-		"--must-change-password=false")
 	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
-	server := exec.CommandContext(ctx, g.program, "--config", g.settings, "web")
-	var words bytes.Buffer
-	server.Env, server.Stdout, server.Stderr = g.env, &words, &words
-	if err := server.Start(); err != nil {
-		t.Fatal(err)
-	}
+	g, err := gitea.Start(ctx, strings.TrimSpace(string(out)), t.TempDir())
 	t.Cleanup(func() {
 		cancel()
-		_ = server.Wait() // it was killed
-		if t.Failed() {
-			t.Logf("gitea: %s", words.String())
+		if g != nil && t.Failed() {
+			t.Logf("gitea: %s", g.Words())
 		}
 	})
-	g.awaitAPI(t)
-	return g
-}
-
-// run runs a command of Gitea and gives its output.
-func (g *gitea) run(t *testing.T, arguments ...string) string {
-	t.Helper()
-	command := exec.CommandContext(t.Context(), g.program, append([]string{"--config", g.settings}, arguments...)...)
-	command.Env = g.env
-	var words bytes.Buffer
-	command.Stderr = &words
-	out, err := command.Output()
 	if err != nil {
-		t.Fatalf("gitea %v: %v: %s %s", arguments, err, out, words.String())
+		t.Fatal(err)
 	}
-	return strings.TrimSpace(string(out))
+	return server{g}
 }
 
 // token makes a token with scopes.
-func (g *gitea) token(t *testing.T, name, scopes string) secret.Value {
+func (g server) token(t *testing.T, name, scopes string) secret.Value {
 	t.Helper()
-	words := strings.Fields(g.run(t, "admin", "user", "generate-access-token", "--username", "infra", "--token-name", name, "--scopes", scopes, "--raw"))
-	return secret.New(words[len(words)-1])
-}
-
-func (g *gitea) awaitAPI(t *testing.T) {
-	t.Helper()
-	deadline, tick := time.After(time.Minute), time.NewTicker(100*time.Millisecond)
-	defer tick.Stop()
-	for {
-		request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, g.url+"/api/v1/version", http.NoBody)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if response, err := http.DefaultClient.Do(request); err == nil {
-			_ = response.Body.Close()
-			if response.StatusCode == http.StatusOK {
-				return
-			}
-		}
-		select {
-		case <-tick.C:
-		case <-deadline:
-			t.Fatal("Gitea does not answer within a minute")
-		}
+	token, err := g.Token(t.Context(), name, scopes)
+	if err != nil {
+		t.Fatal(err)
 	}
+	return token
 }
 
 // call calls the API, and reads the answer into a value.
-func (g *gitea) call(t *testing.T, token secret.Value, method, path, body string, into any) {
+func (g server) call(t *testing.T, token secret.Value, c gitea.Call, into any) {
 	t.Helper()
-	request, err := http.NewRequestWithContext(t.Context(), method, g.url+"/api/v1"+path, strings.NewReader(body))
-	if err != nil {
+	if err := g.Call(t.Context(), token, c, into); err != nil {
 		t.Fatal(err)
-	}
-	request.Header.Set("Authorization", "token "+token.Reveal())
-	request.Header.Set("Content-Type", "application/json")
-	response, err := http.DefaultClient.Do(request)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer response.Body.Close()
-	text, err := io.ReadAll(response.Body)
-	if err != nil || response.StatusCode >= 300 {
-		t.Fatalf("%s %s: %s %s (%v)", method, path, response.Status, text, err)
-	}
-	if err := json.Unmarshal(text, into); err != nil {
-		t.Fatalf("%s %s: %v: %s", method, path, err, text)
 	}
 }
 
@@ -176,18 +78,18 @@ func TestRealGitea(t *testing.T) {
 	var repository struct {
 		Name string `json:"full_name"`
 	}
-	g.call(t, owner, http.MethodPost, "/user/repos", `{"name":"fleet","auto_init":true,"default_branch":"main"}`, &repository)
+	g.call(t, owner, gitea.Call{Method: http.MethodPost, Path: "/user/repos", Body: `{"name":"fleet","auto_init":true,"default_branch":"main"}`}, &repository)
 	var branch struct {
 		Commit struct {
 			ID string `json:"id"`
 		} `json:"commit"`
 	}
-	g.call(t, owner, http.MethodGet, "/repos/"+repository.Name+"/branches/main", "", &branch)
+	g.call(t, owner, gitea.Call{Method: http.MethodGet, Path: "/repos/" + repository.Name + "/branches/main"}, &branch)
 	commit := branch.Commit.ID
 
 	var mu sync.Mutex
 	var seen []string
-	target, err := url.Parse(g.url)
+	target, err := url.Parse(g.URL)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -226,7 +128,7 @@ func TestRealGitea(t *testing.T) {
 	var combined struct {
 		Statuses []shown `json:"statuses"`
 	}
-	g.call(t, owner, http.MethodGet, "/repos/"+repository.Name+"/commits/"+commit+"/status", "", &combined)
+	g.call(t, owner, gitea.Call{Method: http.MethodGet, Path: "/repos/" + repository.Name + "/commits/" + commit + "/status"}, &combined)
 	slices.SortFunc(combined.Statuses, func(a, b shown) int { return strings.Compare(a.Context, b.Context) })
 	const board = "https://ingot.example.com/board"
 	if diff := cmp.Diff([]shown{{"ingot/broad", "failure", "38 of 40 done, 2 held: web-3, web-7", board},
@@ -268,8 +170,8 @@ func TestRealPulls(t *testing.T) {
 	var repository struct {
 		Name string `json:"full_name"`
 	}
-	g.call(t, owner, http.MethodPost, "/user/repos", `{"name":"fleet","auto_init":true,"default_branch":"main"}`, &repository)
-	client, err := forge.New(forge.Config{Kind: forge.Gitea, URL: g.url, Repository: repository.Name, Token: owner})
+	g.call(t, owner, gitea.Call{Method: http.MethodPost, Path: "/user/repos", Body: `{"name":"fleet","auto_init":true,"default_branch":"main"}`}, &repository)
+	client, err := forge.New(forge.Config{Kind: forge.Gitea, URL: g.URL, Repository: repository.Name, Token: owner})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -280,8 +182,8 @@ func TestRealPulls(t *testing.T) {
 		}
 	}
 	propose := func(branch, file string) {
-		g.call(t, owner, http.MethodPost, "/repos/"+repository.Name+"/contents/"+file,
-			fmt.Sprintf(`{"branch":"main","new_branch":%q,"message":"m","content":"eA=="}`, branch), &struct{}{})
+		g.call(t, owner, gitea.Call{Method: http.MethodPost, Path: "/repos/" + repository.Name + "/contents/" + file,
+			Body: fmt.Sprintf(`{"branch":"main","new_branch":%q,"message":"m","content":"eA=="}`, branch)}, &struct{}{})
 	}
 	ctx := t.Context()
 	if _, a := client.OpenPull(ctx, "ingot/proposals/none", "main", forge.PullText{Title: "x"}); a.Err == nil || a.Down {
@@ -327,7 +229,7 @@ func TestRealPulls(t *testing.T) {
 		Title, Body string
 		Comments    int
 	}
-	g.call(t, owner, http.MethodGet, fmt.Sprintf("/repos/%s/pulls/%d", repository.Name, declined.Number), "", &shown)
+	g.call(t, owner, gitea.Call{Method: http.MethodGet, Path: fmt.Sprintf("/repos/%s/pulls/%d", repository.Name, declined.Number)}, &shown)
 	if shown.Title != "Discovered: a-2" || shown.Body != "new" || shown.Comments != 1 {
 		t.Errorf("Gitea shows %+v", shown)
 	}
