@@ -8,6 +8,7 @@ package agent
 
 import (
 	"context"
+	"crypto/ecdsa"
 	"crypto/rand"
 	"errors"
 	"fmt"
@@ -90,14 +91,18 @@ func Run(ctx context.Context, c Config) error {
 		return fmt.Errorf("the boot medium speaks protocol %d, this agent %d: rebuild the ramdisk with the daemon's "+
 			"version", c.Boot.Version, wire.Version)
 	}
+	key, err := loadKey(c.KeyFile)
+	if err != nil {
+		return err
+	}
 	if c.Boot.Discovery != nil {
-		boot, err := awaitHost(ctx, c)
+		boot, err := awaitHost(ctx, c, key)
 		if err != nil {
 			return err
 		}
 		c.Boot = boot
 	}
-	client, err := newClient(c)
+	client, err := newClient(c, key)
 	if err != nil {
 		return err
 	}
@@ -112,9 +117,10 @@ func Run(ctx context.Context, c Config) error {
 	return nil
 }
 
-// awaitHost is the agent's work in discovery mode: see waitForHost. The agent of the host's boot has the same key.
-func awaitHost(ctx context.Context, c Config) (wire.BootConfig, error) {
-	client, err := newClient(c)
+// awaitHost is the agent's work in discovery mode: see waitForHost. The agent of the host's boot has the same key, and
+// the daemon lets no other in.
+func awaitHost(ctx context.Context, c Config, key *ecdsa.PrivateKey) (wire.BootConfig, error) {
+	client, err := newClient(c, key)
 	if err != nil {
 		return wire.BootConfig{}, err
 	}

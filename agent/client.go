@@ -53,13 +53,9 @@ type client struct {
 	answeredURL        atomic.Int64                // index into boot.URLs of the URL that answered last
 }
 
-func newClient(c Config) (*client, error) {
+func newClient(c Config, key *ecdsa.PrivateKey) (*client, error) {
 	if len(c.Boot.URLs) == 0 || len(c.Boot.Pins) == 0 {
 		return nil, errors.New("the boot medium names no daemon: it was not made for this boot")
-	}
-	key, err := loadKey(c.KeyFile)
-	if err != nil {
-		return nil, err
 	}
 	csr, err := x509.CreateCertificateRequest(rand.Reader,
 		&x509.CertificateRequest{Subject: pkix.Name{CommonName: c.Boot.Host}}, key)

@@ -116,7 +116,7 @@ func newHubWith(t *testing.T, results hub.Results, logs hub.Logs) (realHub, wire
 		server.CloseClientConnections()
 		server.Close()
 	})
-	if err := h.Expect(t.Context(), "web-1", "b1", epoch); err != nil {
+	if err := h.Expect(t.Context(), "web-1", "b1", epoch, ""); err != nil {
 		t.Fatal(err)
 	}
 	return h, wire.BootConfig{

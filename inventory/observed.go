@@ -21,6 +21,9 @@ type Observed struct {
 	// Standing says who the host's machine is known as; package standing finds it in the records and in what the look
 	// saw.
 	Standing Standing
+	// Waiting is the key of the waiting agent of a discovery medium that is proved to run on the machine behind the host's
+	// BMC, hex SHA-256 of the public key; "" without a proved agent that spoke lately.
+	Waiting string
 	// Order is what the Workloads with runs want of the machine.
 	Order runs.Order
 	// Ramdisk says why no machine can be booted from the ramdisk; "" when it can.

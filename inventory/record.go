@@ -136,6 +136,9 @@ type Boot struct {
 	Restart bool `json:"restart,omitempty"`
 	// Request is what the fleet asked the boot for, until the request ends.
 	Request *requests.Run `json:"request,omitempty" minReader:"6"`
+	// Agent is the key of the waiting agent of a discovery medium that became the agent of this boot, hex SHA-256 of the
+	// public key: the machine ran already, and gets no medium. "" for a boot that the daemon powers on.
+	Agent string `json:"agent,omitempty" minReader:"9"`
 	// Before is why the attempt before this attempt got nowhere; "" at the first attempt. No decision rests on Before.
 	Before string `json:"before,omitempty"`
 	// Unknown holds a newer ingot's members, to write back.

@@ -103,7 +103,7 @@ func (p *polling) Publish(ctx context.Context, changed map[string][]byte, messag
 // Observe implements reconcile.Observer.
 func (p *polling) Observe(ctx context.Context, d inventory.Desired, r inventory.Record) inventory.Observed {
 	if b := r.Boot; b != nil && b.Target == inventory.FromRamdisk {
-		if err := p.hub.Expect(ctx, string(d.ID), b.ID, b.Epoch); err != nil {
+		if err := p.hub.Expect(ctx, string(d.ID), b.ID, b.Epoch, ""); err != nil {
 			p.t.Errorf("Expect: %v", err)
 		}
 	}

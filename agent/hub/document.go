@@ -32,7 +32,8 @@ type document struct {
 	Version  int             `json:"version"`
 	Boot     string          `json:"boot,omitempty"` // the expected boot
 	Epoch    inventory.Epoch `json:"epoch,omitempty"`
-	Expected time.Time       `json:"expected,omitzero"` // the token must be used first within TokenTTL from here
+	Expected time.Time       `json:"expected,omitzero"`            // the token must be used first within TokenTTL from here
+	Only     string          `json:"only,omitempty" minReader:"9"` // the one key that may enrol, as Key; "" for any
 	// Key is the hex SHA-256 of the enrolled key's SubjectPublicKeyInfo
 	Key         string    `json:"key,omitempty"`
 	Certificate []byte    `json:"certificate,omitempty"`

@@ -50,7 +50,7 @@ func (h *Hub) enrolKey(r *http.Request, p peer, csr *x509.CertificateRequest) ([
 	var certificate []byte
 	alarm, first := false, false
 	err := h.editDocument(r.Context(), p.host, func(e *entry, doc *document) error {
-		if doc.Boot == "" || doc.Boot != p.boot || doc.Epoch != p.epoch || doc.Alarm != "" {
+		if doc.Boot == "" || doc.Boot != p.boot || doc.Epoch != p.epoch || doc.Alarm != "" || doc.Only != "" && doc.Only != p.key {
 			return errRefused
 		}
 		if doc.Key == "" && now.After(doc.Expected.Add(h.config.TokenTTL)) {

@@ -139,10 +139,10 @@ func New(config Config) *Hub {
 // ServeHTTP implements http.Handler.
 func (h *Hub) ServeHTTP(w http.ResponseWriter, r *http.Request) { h.routes.ServeHTTP(w, r) }
 
-// Expect lets the agent of this boot in, and shuts out the agents of all earlier boots. A repeated call changes
-// nothing; a lower epoch, or another boot of the same epoch, is ErrStale. Expect drops the reports of an earlier boot's
-// agent, and keeps the report of an installed system.
-func (h *Hub) Expect(ctx context.Context, host, boot string, epoch inventory.Epoch) error {
+// Expect lets the agent of this boot in, and shuts out the agents of all earlier boots. key is the one key that may enrol,
+// hex SHA-256 of its SubjectPublicKeyInfo; "" for any. A repeated call changes nothing; a lower epoch, or another boot of
+// the same epoch, is ErrStale. Expect drops the reports of an earlier boot's agent, and keeps that of an installed system.
+func (h *Hub) Expect(ctx context.Context, host, boot string, epoch inventory.Epoch, key string) error {
 	known := false // as at almost every look: nothing needs to be encoded
 	err := h.viewEntry(ctx, host, func(e *entry) error {
 		known = e.doc.Boot == boot && e.doc.Epoch == epoch
@@ -162,7 +162,7 @@ func (h *Hub) Expect(ctx context.Context, host, boot string, epoch inventory.Epo
 		if err := h.giveUpRun(doc.Job, "its machine was booted anew"); err != nil {
 			return err
 		}
-		*doc = document{Version: documentVersion, Boot: boot, Epoch: epoch, Expected: h.config.Now(),
+		*doc = document{Version: documentVersion, Boot: boot, Epoch: epoch, Expected: h.config.Now(), Only: key,
 			PhoneHome: doc.PhoneHome}
 		e.body, e.agentLacksJob, e.agentRuns, e.hasPolled, e.lastCall, e.progress = nil, false, "", false, time.Time{},
 			wire.Progress{}

@@ -233,6 +233,36 @@ func TestTheSameKeyGetsTheSameCertificate(t *testing.T) {
 	}
 }
 
+// TestABootForOneKey: a boot that a waiting agent takes over lets in that agent's key, also after a restart. Another key
+// with the token is refused, and does not shut the agent out.
+func TestABootForOneKey(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	c, other := r.caller(), r.caller()
+	key, err := x509.MarshalPKIXPublicKey(c.key.Public())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := r.Expect(t.Context(), "web-03", "boot1", 4, digestOf(key)); err != nil {
+		t.Fatal(err)
+	}
+	for _, when := range []string{"before", "after a restart"} {
+		if status, _ := other.enrol("web-03", "boot1", 4); status != http.StatusUnauthorized {
+			t.Errorf("%s: another key is answered with %d", when, status)
+		}
+		if got := r.state("web-03"); got.Boot != "" || got.Alarm != "" {
+			t.Errorf("%s: state = %+v, want nobody enrolled", when, got)
+		}
+		r.start()
+	}
+	if status, _ := c.enrol("web-03", "boot1", 4); status != http.StatusOK {
+		t.Errorf("the agent is answered with %d", status)
+	}
+	if status, _ := other.enrol("web-03", "boot1", 4); status != http.StatusUnauthorized || r.state("web-03").Alarm != "" {
+		t.Errorf("then another key is answered with %d, state %+v", status, r.state("web-03"))
+	}
+}
+
 func TestTwoKeysRacingForATokenAreBothRefused(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
@@ -279,8 +309,8 @@ func TestStaleOrdersAreRefused(t *testing.T) {
 	for name, err := range map[string]error{
 		"older attempt":             r.Assign(t.Context(), "web-03", hub.Assignment{Job: install("op1", 1, 4)}),
 		"older epoch":               r.Assign(t.Context(), "web-03", hub.Assignment{Job: install("op1", 3, 3)}),
-		"lower boot":                r.Expect(t.Context(), "web-03", "boot0", 3),
-		"another boot of the epoch": r.Expect(t.Context(), "web-03", "bootX", 4),
+		"lower boot":                r.Expect(t.Context(), "web-03", "boot0", 3, ""),
+		"another boot of the epoch": r.Expect(t.Context(), "web-03", "bootX", 4, ""),
 	} {
 		if !errors.Is(err, hub.ErrStale) {
 			t.Errorf("%s = %v, want ErrStale", name, err)
@@ -428,7 +458,7 @@ func TestAnUnreadableStoreIsAnError(t *testing.T) {
 			if state, err := r.State(t.Context(), "web-03"); err == nil {
 				t.Errorf("State = %+v, want an error", state)
 			}
-			if err := r.Expect(t.Context(), "web-03", "boot1", 4); err == nil {
+			if err := r.Expect(t.Context(), "web-03", "boot1", 4, ""); err == nil {
 				t.Error("Expect wrote over what it could not read")
 			}
 		})

@@ -139,7 +139,7 @@ func (r *rig) advance(d time.Duration) {
 
 func (r *rig) expect(host, boot string, epoch inventory.Epoch) {
 	r.t.Helper()
-	if err := r.Expect(r.t.Context(), host, boot, epoch); err != nil {
+	if err := r.Expect(r.t.Context(), host, boot, epoch, ""); err != nil {
 		r.t.Fatalf("Expect(%s, %s, %d): %v", host, boot, epoch, err)
 	}
 }

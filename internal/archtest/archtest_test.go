@@ -200,6 +200,7 @@ var rules = []rule{
 	{"internal/daemon/metrics", []string{"core", "reconcile", "reconcile/journal", "internal/daemon/notify", "agent/hub", "boot/images", "boot/redfish"}},
 	{"internal/daemon/consoles", []string{"core", "reconcile", "boot/console", "boot/logins", "boot/redfish", "internal/secret"}},
 	{"internal/daemon/accounts", []string{"core", "agent/wire", "boot/redfish/accounts", "inventory/secrets", "internal/secret"}},
+	{"internal/daemon/waiting", []string{"core", "agent/hub", "agent/wire"}},
 	{"internal/daemon/proposals", []string{"core", "inventory/forge", "inventory/gitrepo", "internal/httppost"}},
 	{"internal/daemon/notify", []string{"core", "reconcile", "reconcile/watch", "internal/httppost", "internal/secret"}},
 	{"internal/daemon/joblogs", []string{"core", "reconcile", "agent/hub", "agent/wire", "boot/console"}},

@@ -277,7 +277,7 @@ func (d *Daemon) openLoop(ctx context.Context) error {
 	d.loop, err = reconcile.New(d.metrics.MeasurePorts(reconcile.Config{
 		Source: &source{Repo: d.repo, pages: d.pages, journal: d.journal}, Load: d.loadFleet, Journal: d.journal,
 		Ages: d.journal, Batches: d.journal, Owned: d.journal.Owned, Deadlines: readDeadlines(d.config),
-		Observer: observer{d.effects, d.consoles}, Executor: d.effects, Publisher: publisher,
+		Observer: observer{d.effects, d.consoles, d.discoveries.waiting.FindProved}, Executor: d.effects, Publisher: publisher,
 		MaxStale: d.config.Trust.MaxStale.Duration,
 		NewID:    newID, Mark: d.hub.DiskMark, Log: d.log, Host: hostName(), TakeFleet: d.config.TakeFleet,
 		Limits: reconcile.Limits{

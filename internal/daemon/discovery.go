@@ -15,6 +15,7 @@ import (
 	"github.com/gitmetal/ingot/agent/wire"
 	"github.com/gitmetal/ingot/internal/daemon/accounts"
 	"github.com/gitmetal/ingot/internal/daemon/proposals"
+	"github.com/gitmetal/ingot/internal/daemon/waiting"
 	"github.com/gitmetal/ingot/inventory"
 	"github.com/gitmetal/ingot/inventory/discovery"
 	"github.com/gitmetal/ingot/inventory/discovery/records"
@@ -28,6 +29,7 @@ type discoveries struct {
 	door     *door.Door
 	proposer *proposals.Proposer
 	accounts *accounts.Runner
+	waiting  waiting.Answerer
 
 	mu      sync.Mutex
 	known   *discovery.Known // as of commit and looked
@@ -50,8 +52,9 @@ func (d *Daemon) openDiscovery(context.Context) error {
 	if err := d.openProposals(); err != nil {
 		return err
 	}
+	d.discoveries.waiting = waiting.Answerer{Hosts: func() waiting.Hosts { return d.loop }, MayAct: d.mayAct, Records: store, Hub: d.hub, Log: d.log}
 	d.discoveries.door = door.New(door.Config{Identity: d.identity, Records: store, Keys: d.enrolmentKeys,
-		Known: d.knownMachines, Answer: d.answerWaiting, Account: d.discoveries.accounts.Answer, Log: d.log})
+		Known: d.knownMachines, Answer: d.discoveries.waiting.Answer, Account: d.discoveries.accounts.Answer, Log: d.log})
 	return nil
 }
 
@@ -82,23 +85,6 @@ func (d *Daemon) knownMachines() *discovery.Known {
 	}
 	s.known, s.commit, s.learned = known, fleet.Commit, time.Now()
 	return known
-}
-
-// answerWaiting tells the agent of a record what to do.
-func (d *Daemon) answerWaiting(_ context.Context, record discovery.Record) (wire.Waited, error) {
-	view, known := d.loop.ViewHost(record.ID.Machine())
-	if !known || view.Orphaned || d.mayAct() != nil {
-		return wire.Waited{}, nil
-	}
-	host := discovery.Host{Desired: view.Desired, Record: view.Observed.Record}
-	if view.Plan.Hold != nil {
-		host.Hold = string(view.Plan.Hold.Reason)
-	}
-	told := discovery.Tell(record, host)
-	if told == discovery.ToPowerOff {
-		d.log.Info("the waiting agent of a merged machine is told to power it off", "host", view.ID, "record", record.ID)
-	}
-	return wire.Waited{PowerOff: told == discovery.ToPowerOff}, nil
 }
 
 // addDiscoveryRoutes adds what operators ask of discovery.

@@ -3,6 +3,7 @@ package discovery
 import (
 	"regexp"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/gitmetal/ingot/inventory"
@@ -30,6 +31,12 @@ func IsID(text string) bool { return idGrammar.MatchString(text) }
 
 // Machine is the metadata.id of the Host that is proposed for the record.
 func (id ID) Machine() inventory.MachineID { return inventory.MachineID("m-" + id) }
+
+// RecordOf is the record whose proposal has a Host with this id; false for the id of no proposal.
+func RecordOf(machine inventory.MachineID) (id ID, is bool) {
+	text, is := strings.CutPrefix(string(machine), "m-")
+	return ID(text), is && IsID(text)
+}
 
 // Record is what is known of a discovered machine. The daemon keeps records on its own disk; they are no pages of the
 // status branch.

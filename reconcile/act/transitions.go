@@ -101,6 +101,9 @@ func openBoot(rec inventory.Record, a Action, now time.Time) inventory.Record {
 	}
 	boot := *a.Boot
 	boot.Epoch, boot.Stage, boot.Opened = rec.Epoch, inventory.Preparing, now
+	if boot.Agent != "" { // the machine runs already, which proves nothing until the agent enrols
+		boot.Stage, boot.Started, boot.Found = inventory.Running, now, true
+	}
 	rec.Boot, rec.Settings = &boot, rec.Settings.Boot(rec.Epoch)
 	if run := boot.Request; run != nil && run.Sent.IsZero() { // guard: request-done
 		rec.Done = rec.Done.With(run.Request(), "")

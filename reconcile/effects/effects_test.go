@@ -451,7 +451,7 @@ func TestNothingIsAssignedAcrossEpochs(t *testing.T) {
 	r := newRig(t)
 	r.mirrored()
 	r.wantDone(act.InsertMedia)
-	if err := r.hub.Expect(t.Context(), "web-03", "boot2", 5); err != nil {
+	if err := r.hub.Expect(t.Context(), "web-03", "boot2", 5, ""); err != nil {
 		t.Fatal(err)
 	}
 	if got := r.do(act.Action{Kind: act.AssignStep, Contents: []string{wire.ContentBlank}}); got.Result == act.Done {

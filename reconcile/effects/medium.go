@@ -37,8 +37,12 @@ func (e *Effects) serveBoot(ctx context.Context, desired inventory.Desired, reco
 		return nil
 	}
 	boot := record.Boot
-	if err := e.config.Hub.Expect(ctx, string(record.ID), boot.ID, boot.Epoch); err != nil {
+	if err := e.config.Hub.Expect(ctx, string(record.ID), boot.ID, boot.Epoch, boot.Agent); err != nil {
 		return err
+	}
+	if boot.Agent != "" { // runs from the discovery medium
+		e.config.Media.Withdraw(string(record.ID))
+		return nil
 	}
 	if e.config.Media.Published(mediumKey(record)) {
 		return nil

@@ -31,6 +31,7 @@ type model struct {
 	data     *inventory.Disk // a second disk, as an agent sees it; nil without one
 	system   string          // what runs: "", ramdisk, disk
 	foreign  bool            // it runs because of a person
+	waiting  string          // the key of the agent in the ramdisk that a person started, which is proved; "" without one
 	media    string
 	override string
 	reads    map[string]int // by medium
@@ -125,7 +126,7 @@ func (m *model) violate(format string, args ...any) {
 
 func (m *model) observe() inventory.Observed {
 	o := inventory.Observed{Record: m.record, Retry: m.retry, Agent: m.agent,
-		Image: inventory.ImageState{State: m.image}, Fleet: inventory.FleetState{StartedAt: m.now.Add(1)}}
+		Waiting: m.waiting, Image: inventory.ImageState{State: m.image}, Fleet: inventory.FleetState{StartedAt: m.now.Add(1)}}
 	o.BMC = inventory.BMCState{
 		At: m.now, Reach: inventory.Reached, Power: m.power, System: m.shows,
 		Override: inventory.Override{Target: m.override, Enabled: "Continuous"},
@@ -375,7 +376,9 @@ func (m *model) start() {
 	}
 }
 
-func (m *model) stop() { m.power, m.system, m.foreign = inventory.PoweredOff, "", false }
+func (m *model) stop() {
+	m.power, m.system, m.foreign, m.waiting = inventory.PoweredOff, "", false, ""
+}
 
 // pass lets time go by: systems come up, agents work.
 func (m *model) pass(d time.Duration) {
@@ -396,10 +399,17 @@ func (m *model) pass(d time.Duration) {
 
 func (m *model) ramdisk() {
 	b := m.record.Boot
-	if b == nil || m.media != medium(b) {
+	switch {
+	case b == nil:
+		return
+	case b.Agent != "" && b.Agent == m.waiting:
+		m.waiting, m.foreign = "", false // the waiting agent is given the boot
+	case b.Agent != "" && m.agent.Boot == b.ID:
+	case b.Agent != "" || m.media != medium(b):
 		return // its token is dead
+	default:
+		m.reads[m.media]++
 	}
-	m.reads[m.media]++
 	if m.agent.Boot != b.ID {
 		job := m.agent.Job
 		m.agent = inventory.AgentState{Boot: b.ID, Epoch: b.Epoch, Protocol: 5, Enrolled: m.now, Job: job, PhoneHome: m.agent.PhoneHome}

@@ -11,6 +11,7 @@ import (
 // medium: a machine that the daemon started reads the medium.
 //
 //	the machine, without a known reason to run           due
+//	is on, and its waiting agent is proved               OpenBoot, which that agent is the agent of (TakesOver)
 //	is off                                               go on: the daemon may start the machine
 //	is on, and was on at a power-on of the daemon        wait for a read of the medium; then CloseBoot
 //	is on, and somebody else took the medium out         the same
@@ -32,14 +33,20 @@ func (h *host) checkTakeover() (Plan, bool) {
 	takenOver := h.Record.GivesTakeover(h.Desired.Consent.Takeover, machine)
 	value := h.Record.TakeoverConsent(machine)
 	switch {
+	case h.TakesOver():
+		given := inventory.Boot{Target: inventory.FromRamdisk, Attempt: 1, Commit: h.Desired.Commit, WasOn: true, Agent: h.Observed.Waiting}
+		why := "the waiting agent of the discovery medium is proved to run on this machine: no boot is needed"
+		return planAction(Inspecting, act.Action{Kind: act.OpenBoot, Boot: &given, Reason: why}), true
 	case (foundOn || unwatched) && !h.Passed(age, h.Deadlines.Medium):
 		phase := Inspecting // the machine keeps its place
 		if h.Record.Operation != nil {
 			phase = Installing
 		}
-		return Plan{Phase: phase,
-			Waits: "the machine, which may have been on already when it was to be powered on, to read its boot medium",
-			Due:   h.Due(age, h.Deadlines.Medium), Again: bmcPause}, true
+		waits := "the machine, which may have been on already when it was to be powered on, to read its boot medium"
+		if boot.Agent != "" {
+			waits = "the waiting agent, which is proved to run on the machine, to enrol"
+		}
+		return Plan{Phase: phase, Waits: waits, Due: h.Due(age, h.Deadlines.Medium), Again: bmcPause}, true
 	case foundOn:
 		why := "the machine did not start from this boot's medium: what it runs is not ours"
 		return planAction(Held, act.Action{Kind: act.CloseBoot, Reason: why}), true

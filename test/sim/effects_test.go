@@ -55,7 +55,7 @@ func (p *process) serveBoot(ctx context.Context, _ inventory.Desired, record inv
 		delete(p.media, host)
 		return nil
 	}
-	if err := p.hub.Expect(ctx, host, boot.ID, boot.Epoch); err != nil {
+	if err := p.hub.Expect(ctx, host, boot.ID, boot.Epoch, boot.Agent); err != nil {
 		return err
 	}
 	p.expected[host] = boot.Epoch

@@ -113,7 +113,7 @@ func TestAnAgentBecomesTheHosts(t *testing.T) {
 	r.startAgent(machine{facts: wire.Facts{System: wire.System{Serial: "SN1", UUID: uuidOf("SN1")}}})
 	record := r.await("a registration", func(discovery.Record) bool { return true })
 	host := string(record.ID.Machine())
-	if err := r.hub.Expect(t.Context(), host, "b1", 1); err != nil {
+	if err := r.hub.Expect(t.Context(), host, "b1", 1, record.Agent.Key); err != nil {
 		t.Fatal(err)
 	}
 	r.change(func() {

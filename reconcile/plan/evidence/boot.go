@@ -6,6 +6,14 @@ import (
 	"github.com/gitmetal/ingot/inventory"
 )
 
+// TakesOver reports whether the waiting agent of a discovery medium becomes the agent of the host's first boot: the
+// agent is proved to run on the machine behind the BMC, the machine is on, and nothing was ever done to the machine. If
+// the agent does not come, the machine is one that was found running, and is not tried so again.
+func (m *Machine) TakesOver() bool {
+	r := m.Record
+	return m.Observed.Waiting != "" && m.IsOn() && r.Boot == nil && r.Epoch == 0 && r.Run == nil && r.Untouched()
+}
+
 // WhyNoAgent says how far the machine came whose agent did not enrol, by what was read of its medium. The first row
 // that fits decides:
 //
