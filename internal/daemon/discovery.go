@@ -117,6 +117,11 @@ func (d *Daemon) addDiscoveryRoutes(api *http.ServeMux) {
 		d.performAct(w, r, "asked for the proposal of the discovered machine "+id,
 			func() error { return d.discoveries.proposer.Propose(r.Context(), discovery.ID(id)) })
 	})
+	api.HandleFunc("POST /v1/discovered/{record}/retry", func(w http.ResponseWriter, r *http.Request) {
+		id := r.PathValue("record")
+		d.performAct(w, r, "had the BMC account of the discovered machine "+id+" tried again",
+			func() error { return d.discoveries.accounts.Retry(discovery.ID(id)) })
+	})
 	api.HandleFunc("POST /v1/discovery/media/{key}", d.answerMedium)
 	api.HandleFunc("POST /v1/discover", d.answerDiscover)
 }
@@ -207,6 +212,11 @@ func (c *Client) ProposeDiscovered(ctx context.Context, id discovery.ID) error {
 // ForgetDiscovered drops the record of an unknown machine.
 func (c *Client) ForgetDiscovered(ctx context.Context, id discovery.ID) error {
 	return c.sendPost(ctx, "/v1/discovered/"+string(id)+"/forget")
+}
+
+// RetryDiscovered tries the failed BMC account of an unknown machine again.
+func (c *Client) RetryDiscovered(ctx context.Context, id discovery.ID) error {
+	return c.sendPost(ctx, "/v1/discovered/"+string(id)+"/retry")
 }
 
 // DiscoveryMedium gives the boot configuration of a discovery medium with an enrolment key of the accepted fleet.

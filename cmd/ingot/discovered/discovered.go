@@ -26,7 +26,7 @@ type streams struct{ Out, Err io.Writer }
 func NewDiscovered(out, talk io.Writer) *cobra.Command {
 	s := streams{out, talk}
 	command := &cobra.Command{Use: "discovered", Short: "Show the unknown machines that registered, and forget them"}
-	command.AddCommand(newList(s), newGet(s), newPropose(s), newForget(s))
+	command.AddCommand(newList(s), newGet(s), newPropose(s), newRetry(s), newForget(s))
 	return command
 }
 
@@ -201,6 +201,30 @@ func newPropose(s streams) *cobra.Command {
 				return err
 			}
 			fmt.Fprintf(s.Out, "record %s is proposed\n", args[0])
+			return nil
+		},
+	}
+	addConfigFlag(command, &file)
+	return command
+}
+
+func newRetry(s streams) *cobra.Command {
+	var file string
+	command := &cobra.Command{
+		Use:   "retry RECORD",
+		Short: "Have the failed BMC account of an unknown machine made again",
+		Long: "Begins the account at the machine's BMC anew, with another name and password, after the daemon gave up. A slot\n" +
+			"that the BMC did not give back is freed first: run retry again then. The daemon notes who asked.",
+		Args: cobra.ExactArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			client, id, err := connectFor(file, args[0])
+			if err != nil {
+				return err
+			}
+			if err := client.RetryDiscovered(c.Context(), id); err != nil {
+				return err
+			}
+			fmt.Fprintf(s.Out, "the account of record %s is made again: `ingot discovered get --record` shows how far it is\n", args[0])
 			return nil
 		},
 	}

@@ -103,6 +103,32 @@ func Open(c Config) *Runner {
 // Wake has a record looked at soon. It does not block.
 func (r *Runner) Wake(id discovery.ID) { r.schedule(id, 0) }
 
+// Retry begins a failed account anew, on an operator's word; an error says why there is nothing to begin. Where the BMC
+// still has our name, the slot is freed first, and the account fails again with the free slot.
+func (r *Runner) Retry(id discovery.ID) error {
+	record, err := r.config.Records.Get(id)
+	if err != nil {
+		return err
+	}
+	s := r.situation(record)
+	next := record.Account.Retry(s, r.fresh())
+	switch {
+	case next == nil:
+		return errors.New("the record has no failed account: `ingot discovered get --record` shows it")
+	case !s.Asked:
+		return errors.New("no rule asks for an account of this machine, or discovery.credentials of the daemon's configuration is off")
+	case s.Merged || s.Declined || !s.Clear:
+		return errors.New("the proposal was merged or declined, or something speaks against the record: `ingot discovered list`")
+	case !s.Live:
+		return errors.New("the record's agent is silent: start the machine from its discovery medium first")
+	}
+	if err := r.store(record, next); err != nil {
+		return err
+	}
+	r.Wake(id)
+	return nil
+}
+
 func (r *Runner) schedule(id discovery.ID, after time.Duration) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -482,6 +482,38 @@ func TestAReportKeepsNoPassword(t *testing.T) {
 	}
 }
 
+// TestRetry: an operator has a failed account made again, once what kept it is mended. A slot that the BMC did not give back
+// is freed first. Nothing is begun for a machine that nobody asks for, that is silent, or that has its account.
+func TestRetry(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, bmc.Faults{RefuseLogin: true}, inband.Faults{KeepName: true})
+	first := w.settle()
+	if err := w.runner.Retry(id); first.Left != account.Disabled || err != nil {
+		t.Fatalf("%+v, %v", first, err)
+	}
+	w.bmc.Inject(func(f *bmc.Faults) { *f = bmc.Faults{} })
+	w.bmc.InBand().Inject(func(f *inband.Faults) { *f = inband.Faults{} })
+	freed := w.settle()
+	if freed.Stage != account.Failed || freed.Left != account.Free || freed.Name != first.Name {
+		t.Fatalf("%+v", freed)
+	}
+	w.asked = false
+	if err := w.runner.Retry(id); err == nil || !strings.Contains(err.Error(), "no rule asks") || w.account().Stage != account.Failed {
+		t.Errorf("nobody asks: %v", err)
+	}
+	w.asked = true
+	if err := w.runner.Retry(id); err != nil {
+		t.Fatal(err)
+	}
+	again := w.settle()
+	if again.Stage != account.Verified || again.Name == first.Name || !w.works(w.branch) {
+		t.Errorf("%+v", again)
+	}
+	if err := w.runner.Retry(id); err == nil || !strings.Contains(err.Error(), "no failed account") {
+		t.Errorf("an account that holds: %v", err)
+	}
+}
+
 // TestNoFourthLogin: also a daemon that dies in a login has used it up.
 func TestNoFourthLogin(t *testing.T) {
 	t.Parallel()
