@@ -4,17 +4,12 @@ import (
 	"bytes"
 	"context"
 	"crypto/rand"
-	"encoding/base64"
-	"encoding/hex"
 	"errors"
-	"io/fs"
 	"log/slog"
+	"maps"
 	"net/http"
 	"net/http/httptest"
-	"net/url"
-	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -28,6 +23,7 @@ import (
 	"github.com/gitmetal/ingot/internal/daemon/accounts"
 	"github.com/gitmetal/ingot/internal/lab/bmc"
 	"github.com/gitmetal/ingot/internal/lab/bmc/inband"
+	"github.com/gitmetal/ingot/internal/lab/leaks"
 	"github.com/gitmetal/ingot/inventory/discovery"
 	"github.com/gitmetal/ingot/inventory/discovery/account"
 	"github.com/gitmetal/ingot/inventory/discovery/records"
@@ -154,12 +150,12 @@ func TestAMachineAtTheDoorGetsAnAccount(t *testing.T) {
 	}
 	places := s.places(t)
 	places["the branch"] = []byte(w.branch)
-	if finds(places["the log"], record.Account.Name) == "" {
+	if leaks.Find(places["the log"], record.Account.Name) == "" {
 		t.Error("the search finds nothing, not even the account's name")
 	}
 	for _, drawn := range w.drawn() {
 		for place, data := range places {
-			if how := finds(data, drawn); how != "" {
+			if how := leaks.Find(data, drawn); how != "" {
 				t.Errorf("%s has a password, %s", place, how)
 			}
 		}
@@ -169,23 +165,16 @@ func TestAMachineAtTheDoorGetsAnAccount(t *testing.T) {
 // places are where a password could be found.
 func (s *site) places(t *testing.T) map[string][]byte {
 	t.Helper()
-	places := map[string][]byte{"the log": s.log.text.Bytes()}
-	for _, file := range []string{"cmdline", "environ"} {
-		data, err := os.ReadFile("/proc/self/" + file)
-		if err != nil {
-			t.Fatal(err)
-		}
-		places[file] = data
+	places, err := leaks.ReadProcesses()
+	if err != nil {
+		t.Fatal(err)
 	}
-	err := filepath.WalkDir(s.dir, func(path string, entry fs.DirEntry, err error) error {
-		if err == nil && entry.Type().IsRegular() {
-			places[path], err = os.ReadFile(path)
-		}
-		return err
-	})
-	if err != nil || len(places) < 6 {
-		t.Fatalf("%d places are searched: %v", len(places), err)
+	files, err := leaks.ReadFiles(s.dir)
+	if err != nil || len(places) < 2 || len(files) < 4 {
+		t.Fatalf("%d places of processes and %d files are searched: %v", len(places), len(files), err)
 	}
+	maps.Copy(places, files)
+	places["the log"] = s.log.text.Bytes()
 	return places
 }
 
@@ -200,25 +189,4 @@ func (w *world) drawn() (list []string) {
 		w.t.Errorf("%d passwords were made, want 2 at least", len(list))
 	}
 	return list
-}
-
-// finds says in which encoding data holds a text; "" in none.
-func finds(data []byte, text string) string {
-	digits := hex.EncodeToString([]byte(text))
-	letters := []byte(text)
-	slices.Reverse(letters)
-	encodings := map[string]string{"plain": text, "hex": digits, "HEX": strings.ToUpper(digits), "in a URL": url.QueryEscape(text),
-		"backwards": string(letters)}
-	for shift := range 3 { // base64 of something that holds the text, wherever the text stands in it
-		for name, encoding := range map[string]*base64.Encoding{"base64": base64.RawStdEncoding, "base64url": base64.RawURLEncoding} {
-			whole := encoding.EncodeToString([]byte(strings.Repeat("\x00", shift) + text))
-			encodings[name+string(rune('0'+shift))] = whole[(shift*8+5)/6 : len(whole)-2]
-		}
-	}
-	for how, encoded := range encodings {
-		if bytes.Contains(data, []byte(encoded)) {
-			return how
-		}
-	}
-	return ""
 }
