@@ -44,7 +44,7 @@ check: setup-test ## formatting, vet, linters, the house's rules, generated file
 sim: ## a thousand simulated sites with faults and people: no rule of docs/safety.md may break
 	$(GO) test ./test/sim -count=1 -timeout 30m -run 'TestSim$$' -v -seeds 1000 -steps 1000000 -kinds 60
 
-e2e: setup build ## the demo's story and its faults on QEMU with Secure Boot, the package's unit in a Debian machine, the container image, the page in a browser, an install through sushy-tools, Secrets with the real sops, commit statuses on a real Gitea, and DMTF's validators on the lab's BMC
+e2e: setup build ## the demo's story and its faults on QEMU with Secure Boot, the package's unit in a Debian machine, the container image, the page in a browser, an unknown machine from the medium to its system, an install through sushy-tools, Secrets with the real sops, commit statuses on a real Gitea, and DMTF's validators on the lab's BMC
 	$(GO) test -tags e2e -count=1 -timeout 80m ./test/... ./boot/media ./internal/lab/qemu ./internal/lab/bmc ./inventory/secrets/sops ./inventory/forge
 
 demo: ## a machine from a commit to a running OS, and a held reinstall; BACKEND=sim for in-process machines

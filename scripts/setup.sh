@@ -11,7 +11,7 @@ test_needs=(git:git sshd:openssh-server curl:curl shellcheck:shellcheck cpio:cpi
   cryptsetup:cryptsetup-bin mdadm:mdadm sgdisk:gdisk xorriso:xorriso)
 full_needs=(qemu-system-x86_64:qemu-system-x86 qemu-img:qemu-utils mmdebstrap:mmdebstrap
   sfdisk:fdisk zstd:zstd pkg-config:pkg-config cc:gcc make:make chromium:chromium gpg:gnupg
-  libvirtd:libvirt-daemon virsh:libvirt-clients)
+  libvirtd:libvirt-daemon virsh:libvirt-clients ip:iproute2)
 full_files=(/etc/ssl/certs/ca-certificates.crt:ca-certificates
   /usr/share/OVMF/OVMF_CODE_4M.secboot.fd:ovmf /usr/lib/shim/shimx64.efi.signed:shim-signed
   /usr/lib/grub/x86_64-efi-signed/gcdx64.efi.signed:grub-efi-amd64-signed /usr/include/blkid/blkid.h:libblkid-dev
