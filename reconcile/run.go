@@ -143,13 +143,13 @@ func (l *Loop) SinceTurn() (time.Duration, bool) {
 // dispatchLooks starts a look whenever a due host has a place in its lane, and waits for all looks at the end. A look
 // that takes long, as at a BMC that does not answer, leaves its place.
 func (l *Loop) dispatchLooks(ctx context.Context) {
-	lookers := lookers{look: l.lookInPlace, places: make(chan *queue.Place), idle: make(slots, l.config.Limits.Workers)}
-	defer lookers.end()
+	lookers := queue.NewLookers(l.lookInPlace, l.config.Limits.Workers)
+	defer lookers.End()
 	for {
 		l.noteTurn()
 		place, next := l.queue.NextDue(l.config.Now())
 		if place != nil {
-			lookers.start(ctx, place)
+			lookers.Start(ctx, place)
 			continue
 		}
 		wait := turnEvery
@@ -167,42 +167,4 @@ func (l *Loop) lookInPlace(ctx context.Context, place *queue.Place) {
 	slow := time.AfterFunc(l.config.Limits.Patience, func() { l.queue.LeavePlace(place) })
 	defer slow.Stop()
 	l.lookAtHost(ctx, place.Host)
-}
-
-// lookers are goroutines that look at hosts. A look needs a deep stack: a goroutine that has one is kept for the next
-// look, as long as no more are idle than there are workers.
-type lookers struct {
-	look   func(context.Context, *queue.Place)
-	places chan *queue.Place // to idle goroutines
-	idle   slots
-	all    sync.WaitGroup
-}
-
-// start has an idle goroutine, or a new one, look at the host of a place.
-func (k *lookers) start(ctx context.Context, place *queue.Place) {
-	select {
-	case k.places <- place:
-	default:
-		k.all.Go(func() { k.lookOn(ctx, place) })
-	}
-}
-
-// lookOn looks at the host of a place, and then at those that start gives it.
-func (k *lookers) lookOn(ctx context.Context, place *queue.Place) {
-	for again := true; again; {
-		k.look(ctx, place)
-		select {
-		case k.idle <- struct{}{}:
-			place, again = <-k.places
-			<-k.idle
-		default:
-			again = false
-		}
-	}
-}
-
-// end waits for the looks that were started.
-func (k *lookers) end() {
-	close(k.places)
-	k.all.Wait()
 }

@@ -13,6 +13,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/gitmetal/ingot/agent/hub/reported"
 	"github.com/gitmetal/ingot/agent/wire"
 	"github.com/gitmetal/ingot/internal/throttle"
 	"github.com/gitmetal/ingot/inventory"
@@ -309,7 +310,7 @@ func (e *entry) describeAgent(now time.Time) inventory.AgentState {
 		Step: e.progress.Step, Done: e.progress.Done, Total: e.progress.Total,
 	}
 	if j.Result != nil {
-		state.Job.Step, state.Job.Error, state.Job.Table = j.Result.Step, j.Result.Error, readTable(j.Result.Table)
+		state.Job.Step, state.Job.Error, state.Job.Table = j.Result.Step, j.Result.Error, reported.Table(j.Result.Table)
 		state.Job.Final, state.Job.Left, state.Job.Described = j.Result.Final, j.Left, readDescribed(j.Result.Described)
 		state.Job.Erased, state.Job.Executed = readErased(j.Result.Erased), readExecuted(j.Result.Executed)
 	}

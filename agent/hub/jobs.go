@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/gitmetal/ingot/agent/hub/imagefile"
+	"github.com/gitmetal/ingot/agent/hub/reported"
 	"github.com/gitmetal/ingot/agent/wire"
 	"github.com/gitmetal/ingot/inventory"
 )
@@ -26,7 +27,7 @@ func (h *Hub) serveFacts(w http.ResponseWriter, r *http.Request, p peer) error {
 	if err := decodeBody(w, r, maxFacts, &m); err != nil {
 		return err
 	}
-	facts := ReadFacts(m)
+	facts := reported.Facts(m)
 	facts.At, facts.Epoch = h.config.Now(), p.epoch
 	err := h.editDocument(r.Context(), p.host, func(_ *entry, doc *document) error {
 		if err := doc.checkPeer(p); err != nil {
@@ -244,7 +245,7 @@ func (h *Hub) serveResult(w http.ResponseWriter, r *http.Request, p peer) error 
 
 // describeLeft describes the disks of an ended step.
 func describeLeft(disks []wire.Disk) (left []inventory.SeenDisk) {
-	for _, disk := range readDisks(disks) {
+	for _, disk := range reported.Disks(disks) {
 		left = append(left, inventory.DescribeSeen(disk))
 	}
 	return left

@@ -7,6 +7,7 @@ import (
 	"reflect"
 	"time"
 
+	"github.com/gitmetal/ingot/agent/hub/reported"
 	"github.com/gitmetal/ingot/agent/wire"
 	"github.com/gitmetal/ingot/inventory"
 )
@@ -162,7 +163,7 @@ func (h *Hub) noteQuestion(ctx context.Context, p peer, id string, m wire.LeaveQ
 // keepQuestion keeps a question until its answer. A question of another process, or with other disks, is a new one, and
 // so is the next question of a process that leave was given to: that process did not write.
 func (e *entry) keepQuestion(m wire.LeaveQuestion, now time.Time) (isNew bool, err error) {
-	q, disks := e.question, readDisks(m.Disks)
+	q, disks := e.question, reported.Disks(m.Disks)
 	if q != nil && q.Nonce == m.Nonce && m.Number <= q.number {
 		return false, statusError{http.StatusConflict, "a later question of this agent is known"}
 	}

@@ -23,7 +23,7 @@ var readsWWNs = map[string]string{
 	"agent/steps/writing.go":            "tells a script what the agent saw",
 	"inventory/load/defaults.go":        "a placeholder in the fleet is a finding",
 	"schemas/decode/check.go":           "the grammar of a hint",
-	"agent/hub/facts.go":                "translates an agent's report",
+	"agent/hub/reported/reported.go":    "translates an agent's report",
 	"agent/hub/erased.go":               "translates an agent's receipt",
 	"agent/steps/erasing.go":            "writes into a receipt what the agent saw",
 	"agent/steps/install.go":            "the agent compares an open disk with the names that the daemon gives",

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/gitmetal/ingot/agent/hub"
+	"github.com/gitmetal/ingot/agent/hub/reported"
 	"github.com/gitmetal/ingot/agent/wire"
 	"github.com/gitmetal/ingot/inventory/discovery"
 	"github.com/gitmetal/ingot/inventory/discovery/records"
@@ -148,7 +149,7 @@ func (d *Door) recordMachine(ctx context.Context, given records.Registered, pack
 	if err != nil || len(given.Report) > wire.MaxInventory || json.Unmarshal(given.Report, &facts) != nil {
 		return "", errBody
 	}
-	given.Facts, given.Inventory = discovery.Bound(hub.ReadFacts(facts)), digest(given.Report)
+	given.Facts, given.Inventory = discovery.Bound(reported.Facts(facts)), digest(given.Report)
 	given.Facts.At = given.At
 	if given.Facts.BMC != nil {
 		given.Addresses = given.Facts.BMC.Addresses

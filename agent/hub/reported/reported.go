@@ -1,4 +1,6 @@
-package hub
+// Package reported translates what an agent reports of its machine, in the types of package wire, into the types of the
+// inventory: Facts, Disks, Table. The agent does not import the inventory. Pure.
+package reported
 
 import (
 	"github.com/gitmetal/ingot/agent/wire"
@@ -6,8 +8,8 @@ import (
 	"github.com/gitmetal/ingot/inventory/hardware"
 )
 
-// ReadFacts translates the protocol's types into the inventory's. The agent does not import the inventory.
-func ReadFacts(m wire.Facts) inventory.Facts {
+// Facts translates the report of a machine.
+func Facts(m wire.Facts) inventory.Facts {
 	facts := inventory.Facts{
 		System: inventory.System{Manufacturer: m.System.Manufacturer, Product: m.System.Product,
 			Serial: m.System.Serial, UUID: m.System.UUID},
@@ -30,7 +32,7 @@ func ReadFacts(m wire.Facts) inventory.Facts {
 			}
 		}
 	}
-	facts.Disks = readDisks(m.Disks)
+	facts.Disks = Disks(m.Disks)
 	for _, n := range m.NICs {
 		nic := inventory.NIC{Name: n.Name, MAC: n.MAC, Driver: n.Driver, Link: n.Link, Mbps: n.Mbps, Firmware: n.Firmware,
 			Addresses: n.Addresses}
@@ -42,8 +44,8 @@ func ReadFacts(m wire.Facts) inventory.Facts {
 	return facts
 }
 
-// readDisks translates an agent's disks.
-func readDisks(seen []wire.Disk) (disks []inventory.Disk) {
+// Disks translates an agent's disks.
+func Disks(seen []wire.Disk) (disks []inventory.Disk) {
 	for _, d := range seen {
 		disks = append(disks, readDisk(d))
 	}
@@ -56,7 +58,7 @@ func readDisk(d wire.Disk) inventory.Disk {
 		Name: d.Name, Path: d.Path, Links: d.Links, Serial: d.Serial, WWN: d.WWN, Model: d.Model, Vendor: d.Vendor, Firmware: d.Firmware,
 		Transport: d.Transport, Size: d.Size, SectorSize: d.SectorSize, Rotational: d.Rotational,
 		Removable: d.Removable, ReadOnly: d.ReadOnly, Holders: d.Holders, Content: readContent(d.Content),
-		Table: readTable(d.Table),
+		Table: Table(d.Table),
 	}
 	for _, s := range d.Superblocks {
 		disk.Superblocks = append(disk.Superblocks, inventory.Superblock{Type: s.Type, UUID: s.UUID})
@@ -64,8 +66,8 @@ func readDisk(d wire.Disk) inventory.Disk {
 	return disk
 }
 
-// readTable translates an agent's report of a partition table; nil without a report.
-func readTable(t *wire.Table) *inventory.Table {
+// Table translates an agent's report of a partition table; nil without a report.
+func Table(t *wire.Table) *inventory.Table {
 	if t == nil {
 		return nil
 	}
