@@ -37,8 +37,8 @@ func TestForget(t *testing.T) {
 	unreadable := inventory.Record{ID: id, Revision: 4, Epoch: 3, Spent: []string{"a", "c"},
 		Unreadable: "a newer ingot wrote it"}
 	pageOf := func(r inventory.Record) []byte {
-		return status.Summarize(status.Document{}, status.Result{Desired: desired(id),
-			Observed: inventory.Observed{Record: r}, Plan: plan.Plan{Phase: plan.Installing}}).Encode()
+		return status.Summarize(status.Document{}, status.Result{Desired: new(desired(id)),
+			Observed: &inventory.Observed{Record: r}, Plan: &plan.Plan{Phase: plan.Installing}}).Encode()
 	}
 	for name, test := range map[string]struct {
 		journal *inventory.Record

@@ -126,8 +126,8 @@ func New(config Config) (*Loop, error) {
 		batches:    batches.New(),
 		batchStore: store.New(config.Batches),
 		hosts:      map[inventory.MachineID]*host{},
-		standing:   standing.New(inventory.Fleet{}, nil),
-		admit:      admit.New(),
+		standing:   standing.NewEmpty(0),
+		admit:      admit.New(0),
 		branch:     statusbranch.New(),
 		clock:      &queue.Clock{Wall: config.Now, Elapsed: config.Elapsed},
 	}, nil
@@ -231,7 +231,7 @@ func (l *Loop) performAction(ctx context.Context, desired inventory.Desired, rec
 func (l *Loop) summarizeHost(h *host) bool {
 	id := h.record.ID
 	document := status.Summarize(l.branch.HostDocument(id), status.Result{
-		At: h.lastLook.at, Desired: h.desired, Observed: h.lastLook.observed, Plan: h.lastLook.plan,
+		At: h.lastLook.at, Desired: &h.desired, Observed: &h.lastLook.observed, Plan: &h.lastLook.plan,
 		Action: h.lastLook.action, Outcome: h.lastLook.outcome,
 	})
 	if h.record.Unreadable != "" {

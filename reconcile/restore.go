@@ -90,7 +90,7 @@ func (l *Loop) restoreHosts(ctx context.Context) error {
 	l.fleet.remembered, l.fleet.restored, l.fleet.lostCommit = remembered, known.Fleet, known.LostCommit()
 	clear(l.hosts)
 	l.batches = view
-	l.admit, l.branch, l.standing = admit.New(), statusbranch.New(), standing.New(inventory.Fleet{}, nil)
+	l.admit, l.branch, l.standing = admit.New(len(known.Hosts)), statusbranch.New(), standing.NewEmpty(len(known.Hosts))
 	for _, h := range known.Hosts {
 		l.addRestored(h)
 	}

@@ -84,7 +84,7 @@ func TestADiskOfAMachineWhoseRecordCannotBeReadIsNotWritten(t *testing.T) {
 		facts := &inventory.Facts{Disks: []inventory.Disk{{Name: "vda", Serial: "volume-1", Size: 1 << 34}}}
 		known := inventory.Observed{Record: inventory.Record{ID: polled, Facts: facts}}
 		page := status.Summarize(status.Document{}, status.Result{
-			Desired: desired(polled), Observed: known, Plan: plan.Plan{Phase: plan.Active},
+			Desired: new(desired(polled)), Observed: &known, Plan: &plan.Plan{Phase: plan.Active},
 		})
 		w.branch[status.Path(polled)] = page.Encode()
 		w.records[polled] = journal.Entry{Record: inventory.Record{ID: polled, Unreadable: "newer"}, Revision: 7}

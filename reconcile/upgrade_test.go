@@ -265,11 +265,11 @@ func TestAHostThatANewerIngotWroteOf(t *testing.T) {
 		"in the journal, and its page is known": func(w *world) {
 			w.records[polled] = journal.Entry{Record: inventory.Record{ID: polled, Unreadable: newer.Error()},
 				Revision: 7}
-			w.branch[status.Path(polled)] = status.Summarize(status.Document{}, status.Result{Desired: desired(polled), Plan: plan.Plan{Phase: plan.Active}}).Encode()
+			w.branch[status.Path(polled)] = status.Summarize(status.Document{}, status.Result{Desired: new(desired(polled)), Observed: &inventory.Observed{}, Plan: &plan.Plan{Phase: plan.Active}}).Encode()
 		},
 		"on its page": func(w *world) {
 			w.branch[status.Path(polled)] = append(status.Summarize(status.Document{},
-				status.Result{Desired: desired(polled), Plan: plan.Plan{Phase: plan.Active}}).Encode(),
+				status.Result{Desired: new(desired(polled)), Observed: &inventory.Observed{}, Plan: &plan.Plan{Phase: plan.Active}}).Encode(),
 				"minReader: 99\n"...)
 		},
 	} {

@@ -47,7 +47,7 @@ func (d *Daemon) explainHost(h reconcile.HostView) Why {
 
 // newCase is the last look at a host, with what holds for all hosts.
 func newCase(h reconcile.HostView, fleet reconcile.View) cause.Case {
-	c := cause.Case{Desired: h.Desired, Observed: h.Observed, Plan: h.Plan, Action: h.Action, Outcome: h.Outcome,
+	c := cause.Case{Desired: &h.Desired, Observed: &h.Observed, Plan: &h.Plan, Action: h.Action, Outcome: h.Outcome,
 		Looked: h.Looked,
 		Fleet: &cause.Fleet{Commit: fleet.Commit, Another: fleet.Another, Source: fleet.Source,
 			Publish: fleet.Publish}}

@@ -46,11 +46,20 @@ func (c declaration) isOf(d inventory.Desired) bool {
 
 // New indexes records.
 func New(fleet inventory.Fleet, records map[inventory.MachineID]inventory.Record) *Index {
-	x := &Index{known: map[inventory.MachineID]*knownMachine{}, ids: map[key][]inventory.MachineID{}}
+	x := NewEmpty(len(records))
 	for id, record := range records {
 		x.Move(record, fleet.Hosts[id])
 	}
 	return x
+}
+
+// keysOfMachine is about how many keys a machine has: BMC's address, serial, UUID, MACs.
+const keysOfMachine = 4
+
+// NewEmpty makes an Index without records, with room for some.
+func NewEmpty(room int) *Index {
+	return &Index{known: make(map[inventory.MachineID]*knownMachine, room),
+		ids: make(map[key][]inventory.MachineID, keysOfMachine*room)}
 }
 
 // Move updates what is known of a machine, and what the fleet asks of the machine. Others are records that the journal

@@ -30,7 +30,7 @@ func ring(spec schemas.RingSpec) inventory.Ring {
 
 // viewOf is a View of machines, by their names, each in the ring that it names.
 func viewOf(fleet admit.Fleet, all ...admit.Machine) *admit.View {
-	v := admit.New()
+	v := admit.New(0)
 	fleet.Rings = maps.Clone(fleet.Rings)
 	for _, m := range all {
 		if r, there := fleet.Rings[m.Ring]; there {

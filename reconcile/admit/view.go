@@ -41,11 +41,11 @@ type Fleet struct {
 	Resumed map[string]time.Time
 }
 
-// New makes a View without machines.
-func New() *View {
+// New makes a View without machines, with room for some.
+func New(room int) *View {
 	return &View{
-		machines: map[inventory.MachineID]Machine{}, rings: map[string]Progress{},
-		disks:   map[string][]inventory.MachineID{},
+		machines: make(map[inventory.MachineID]Machine, room), rings: map[string]Progress{},
+		disks:   make(map[string][]inventory.MachineID, room),
 		waiting: map[inventory.MachineID]bool{}, domains: map[string]int{},
 		erased: map[inventory.MachineID]Erases{}, results: map[string]map[inventory.MachineID]bool{},
 		stopped: map[string]string{},

@@ -41,7 +41,7 @@ func drawMachine(t *rapid.T, name string) admit.Machine {
 func TestAViewIsMadeAnew(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
-		v, machines := admit.New(), map[inventory.MachineID]admit.Machine{}
+		v, machines := admit.New(0), map[inventory.MachineID]admit.Machine{}
 		for range rapid.IntRange(1, 12).Draw(t, "changes") {
 			id := inventory.MachineID(fmt.Sprintf("host-%d", rapid.IntRange(0, 4).Draw(t, "host")))
 			machines[id] = drawMachine(t, string(id))
@@ -51,7 +51,7 @@ func TestAViewIsMadeAnew(t *testing.T) {
 				continue
 			}
 			fleet := drawFleet(t, machines)
-			again := admit.New()
+			again := admit.New(0)
 			for id, m := range machines {
 				again.SetMachine(id, m)
 			}

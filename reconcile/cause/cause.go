@@ -15,11 +15,12 @@ import (
 	"github.com/gitmetal/ingot/reconcile/plan"
 )
 
-// Case is what is known of one machine at one moment. A zero part is not known.
+// Case is what is known of one machine at one moment. A zero part is not known. Desired, Observed and Plan are never nil;
+// nobody changes what they point to while the case is in use.
 type Case struct {
-	Desired  inventory.Desired
-	Observed inventory.Observed // with the record after the last action
-	Plan     plan.Plan
+	Desired  *inventory.Desired
+	Observed *inventory.Observed // with the record after the last action
+	Plan     *plan.Plan
 	Action   act.Kind // of the last look; "" without an action
 	Outcome  act.Outcome
 	Looked   time.Time // end of the last look; zero before the first look

@@ -24,10 +24,10 @@ type edit = func(*cause.Case)
 // newCase is a machine that runs what the fleet asks for, with changes.
 func newCase(edits ...edit) cause.Case {
 	c := cause.Case{
-		Desired: inventory.Desired{ID: "web-3", Name: "web-3", File: "hosts/web-3.yaml", Lifecycle: schemas.Managed, Ring: "prod",
+		Desired: &inventory.Desired{ID: "web-3", Name: "web-3", File: "hosts/web-3.yaml", Lifecycle: schemas.Managed, Ring: "prod",
 			BMC: &schemas.BMC{Address: "https://10.0.0.3/redfish/v1/Systems/1"}, Workload: &inventory.Workload{Name: "web", Inputs: "in"}},
-		Observed: inventory.Observed{Record: inventory.Record{ID: "web-3"}, BMC: inventory.BMCState{Reach: inventory.Reached, Power: inventory.PoweredOn, At: noon}},
-		Plan:     plan.Plan{Phase: plan.Active}, Looked: noon,
+		Observed: &inventory.Observed{Record: inventory.Record{ID: "web-3"}, BMC: inventory.BMCState{Reach: inventory.Reached, Power: inventory.PoweredOn, At: noon}},
+		Plan:     &plan.Plan{Phase: plan.Active}, Looked: noon,
 		Fleet: &cause.Fleet{Commit: "c1"},
 	}
 	for _, change := range edits {
@@ -300,7 +300,8 @@ func TestARefusalForLong(t *testing.T) {
 // A zero case, and a case of which only a hold is known, have an answer.
 func TestLittleIsKnown(t *testing.T) {
 	t.Parallel()
-	for _, c := range []cause.Case{{}, {Plan: plan.Plan{Phase: plan.Held, Hold: &change.Hold{Reason: change.NeedsConsent}}}, {Plan: plan.Plan{Phase: plan.Failed, Hold: &change.Hold{Reason: change.BootFailed}}}} {
+	for _, p := range []plan.Plan{{}, {Phase: plan.Held, Hold: &change.Hold{Reason: change.NeedsConsent}}, {Phase: plan.Failed, Hold: &change.Hold{Reason: change.BootFailed}}} {
+		c := cause.Case{Desired: &inventory.Desired{}, Observed: &inventory.Observed{}, Plan: &p}
 		if got := cause.Find(c); got.Why == "" || got.Do == "" {
 			t.Errorf("Find(%+v) = %+v", c.Plan, got)
 		}

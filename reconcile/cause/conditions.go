@@ -24,7 +24,12 @@ func all(conditions ...condition) condition {
 // either fits where at least one condition fits.
 func either(conditions ...condition) condition {
 	return func(c *Case) bool {
-		return slices.ContainsFunc(conditions, func(fits condition) bool { return fits(c) })
+		for _, fits := range conditions {
+			if fits(c) {
+				return true
+			}
+		}
+		return false
 	}
 }
 
@@ -69,7 +74,8 @@ func failsAt(kinds ...act.Kind) condition { return either(failedAt(kinds...), re
 
 // refusedTo fits a machine that is held because its BMC has refused one of the actions for long.
 func refusedTo(kinds ...act.Kind) condition {
-	return func(c *Case) bool { return held(change.BMCRefused)(c) && slices.Contains(kinds, c.Plan.Refused) }
+	isRefused := held(change.BMCRefused)
+	return func(c *Case) bool { return isRefused(c) && slices.Contains(kinds, c.Plan.Refused) }
 }
 
 // said fits where the serial console has shown a known text since the machine was powered on.

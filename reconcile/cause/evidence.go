@@ -39,7 +39,7 @@ const (
 // Collect gives the evidence of a case, in a fixed order; parts that are not known give none.
 func Collect(c Case) []Evidence {
 	return slices.Concat(lookEvidence(&c), operationEvidence(c.Observed.Record), bootEvidence(&c), agentEvidence(&c),
-		consoleEvidence(c.Observed.Console), deadlineEvidence(c.Plan))
+		consoleEvidence(c.Observed.Console), deadlineEvidence(*c.Plan))
 }
 
 // lookEvidence is about the last look and the fleet.

@@ -117,7 +117,7 @@ func TestOneCauseForManyHosts(t *testing.T) {
 // TestStopped wants an event for a ring and for a workload that failures stopped, and none for what a person paused.
 func TestStopped(t *testing.T) {
 	t.Parallel()
-	view := admit.New()
+	view := admit.New(0)
 	ring := func(name string, paused bool) inventory.Ring {
 		return inventory.Ring{Name: name, Commit: commit, Spec: schemas.RingSpec{Paused: paused}, Hosts: []inventory.MachineID{inventory.MachineID(name)}}
 	}

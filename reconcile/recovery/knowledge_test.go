@@ -238,7 +238,7 @@ func TestRecallOfAnOlderJournal(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			document := status.Summarize(status.Document{}, status.Result{At: noon, Desired: inventory.Desired{Name: "a"}, Observed: inventory.Observed{Record: test.page}, Plan: plan.Plan{Phase: plan.Waiting}})
+			document := status.Summarize(status.Document{}, status.Result{At: noon, Desired: &inventory.Desired{Name: "a"}, Observed: &inventory.Observed{Record: test.page}, Plan: &plan.Plan{Phase: plan.Waiting}})
 			pages := map[string]status.File{status.Path("a"): ours(document.Encode())}
 			got := recovery.RestoreState(revised(test.journal), pages).Hosts["a"]
 			if diff := cmp.Diff(test.want, got.Record); diff != "" || got.Unrecorded() != test.unwritten ||

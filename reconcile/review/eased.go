@@ -26,7 +26,7 @@ type side struct {
 // newSide makes one side. Records of machines outside the fleet count too: such a machine may report the disk of
 // another machine.
 func newSide(fleet inventory.Fleet, records map[inventory.MachineID]inventory.Record) side {
-	s := side{fleet, records, standing.New(fleet, records), admit.New()}
+	s := side{fleet, records, standing.New(fleet, records), admit.New(len(records))}
 	label, limit := fleet.Settings.Domain()
 	s.view.SetFleet(admit.Fleet{Rings: fleet.Rings, Paused: fleet.Settings.Paused, Places: fleet.Settings.Installs,
 		ErasesPerHour: fleet.Settings.ErasesPerHour, DomainLabel: label, DomainLimit: limit})

@@ -216,8 +216,9 @@ func TestTheFleetsDocumentIsReadBack(t *testing.T) {
 func TestTheBoardSaysHowToCountersign(t *testing.T) {
 	t.Parallel()
 	d := status.Summarize(status.Document{}, status.Result{
-		Desired: inventory.Desired{Name: "web-1"},
-		Plan:    plan.Plan{Phase: plan.Held, Hold: &change.Hold{Reason: change.NeedsSigners, Unsigned: "v1.4.0", Message: "two must sign tag v1.4.0, which jo alone signed"}},
+		Desired:  &inventory.Desired{Name: "web-1"},
+		Observed: &inventory.Observed{},
+		Plan:     &plan.Plan{Phase: plan.Held, Hold: &change.Hold{Reason: change.NeedsSigners, Unsigned: "v1.4.0", Message: "two must sign tag v1.4.0, which jo alone signed"}},
 	})
 	board := string(status.Board(status.NewFleet(status.Fleet{}, nil, []status.Document{d}), []status.Document{d}))
 	const want = "two must sign tag v1.4.0, which jo alone signed\n  To sign the tag too, somebody else who may sign tags runs:\n\n" +

@@ -37,10 +37,10 @@ func (d Document) Explain() (cause.Answer, []cause.Evidence) {
 // makeCase is the page as a case.
 func (d Document) makeCase() cause.Case {
 	c := cause.Case{
-		Desired: inventory.Desired{ID: d.Metadata.Host(), Name: d.Metadata.Name, File: d.File, Ring: d.Ring,
+		Desired: &inventory.Desired{ID: d.Metadata.Host(), Name: d.Metadata.Name, File: d.File, Ring: d.Ring,
 			Pending: d.Pending, Lifecycle: "unknown"},
-		Observed: inventory.Observed{Record: d.Record()},
-		Plan:     plan.Plan{Phase: d.Phase, Waits: d.Waits},
+		Observed: &inventory.Observed{Record: d.Record()},
+		Plan:     &plan.Plan{Phase: d.Phase, Waits: d.Waits},
 		Error:    d.Error,
 	}
 	if d.Phase == plan.Orphaned {

@@ -76,12 +76,12 @@ func FuzzParseFleet(f *testing.F) {
 func decide(t *testing.T, document status.Document) {
 	t.Helper()
 	record, looks := document.Record(), result(document.Record())
-	desired := looks.Desired
+	desired := *looks.Desired
 	desired.Lifecycle, desired.RootDisk = schemas.Managed, &schemas.DiskHints{Serial: "S1"}
 	desired.Workload = &inventory.Workload{Name: "web", Inputs: "bb", Update: schemas.OnConsent,
 		PhoneHome: schemas.PhoneHomeRequired}
 	for _, power := range []inventory.PowerState{inventory.PoweredOn, inventory.PoweredOff} {
-		observed := looks.Observed
+		observed := *looks.Observed
 		observed.BMC.Power = power
 		p := plan.Next(desired, observed, noon)
 		if action := p.Action; action != nil {
@@ -89,7 +89,7 @@ func decide(t *testing.T, document status.Document) {
 				t.Errorf("an operation that erases begins, and nobody consented:\n%s", document.Encode())
 			}
 		}
-		document = status.Summarize(document, status.Result{At: noon, Desired: desired, Observed: observed, Plan: p})
+		document = status.Summarize(document, status.Result{At: noon, Desired: &desired, Observed: &observed, Plan: &p})
 		_ = document.Encode()
 	}
 	fleet := inventory.Fleet{Hosts: map[inventory.MachineID]inventory.Desired{desired.ID: desired}}

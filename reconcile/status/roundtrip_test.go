@@ -36,9 +36,9 @@ func TestRecordSurvivesTheBranch(t *testing.T) {
 func look(record inventory.Record) status.Result {
 	return status.Result{
 		At:       noon,
-		Desired:  inventory.Desired{ID: record.ID, Name: string(record.ID), Commit: "c1", File: "hosts/web-03.yaml"},
-		Observed: inventory.Observed{Record: record},
-		Plan:     plan.Plan{Phase: plan.Waiting},
+		Desired:  &inventory.Desired{ID: record.ID, Name: string(record.ID), Commit: "c1", File: "hosts/web-03.yaml"},
+		Observed: &inventory.Observed{Record: record},
+		Plan:     &plan.Plan{Phase: plan.Waiting},
 	}
 }
 

@@ -55,13 +55,13 @@ func full() inventory.Record {
 
 func result(rec inventory.Record) status.Result {
 	return status.Result{
-		At: noon, Observed: inventory.Observed{Record: rec, BMC: inventory.BMCState{Reach: inventory.Reached}},
-		Desired: inventory.Desired{
+		At: noon, Observed: &inventory.Observed{Record: rec, BMC: inventory.BMCState{Reach: inventory.Reached}},
+		Desired: &inventory.Desired{
 			ID: rec.ID, Name: string(rec.ID), File: "hosts/web-03.yaml", Commit: "0123456789abcdef",
 			Labels:   map[string]string{"rack": "r1", "a": "on"},
 			Workload: &inventory.Workload{Name: "web", Inputs: "bb"},
 		},
-		Plan: plan.Plan{Host: rec.ID, Phase: plan.Held, Waits: "a person", Due: noon,
+		Plan: &plan.Plan{Host: rec.ID, Phase: plan.Held, Waits: "a person", Due: noon,
 			Hold: &change.Hold{Reason: change.NeedsConsent, Message: "it needs consent", Consents: []string{"S1/cc"}}},
 	}
 }

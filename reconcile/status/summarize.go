@@ -12,12 +12,12 @@ import (
 	"github.com/gitmetal/ingot/schemas"
 )
 
-// Result is the result of a look at a host.
+// Result is the result of a look at a host. Desired, Observed and Plan are never nil; Summarize does not keep them.
 type Result struct {
 	At       time.Time // of the look
-	Desired  inventory.Desired
-	Observed inventory.Observed // with the record after what was done
-	Plan     plan.Plan
+	Desired  *inventory.Desired
+	Observed *inventory.Observed // with the record after what was done
+	Plan     *plan.Plan
 	Action   act.Kind // "" when nothing was due
 	Outcome  act.Outcome
 }
@@ -25,7 +25,7 @@ type Result struct {
 // Summarize writes the document of a look. The previous document gives the times of unchanged conditions and waits,
 // and the unknown members of a newer ingot.
 func Summarize(previous Document, r Result) Document {
-	rec := r.Observed.Record
+	rec := &r.Observed.Record
 	d := Document{
 		APIVersion: schemas.APIVersion, Kind: KindHostStatus,
 		Metadata: NewMetadata(r.Desired.Name, r.Desired.ID, r.Desired.Labels),
@@ -127,7 +127,7 @@ func newConditions(previous Document, r Result) []Condition {
 		}
 	}
 	installed := Condition{Type: Installed, Status: "False"}
-	if rec, w := r.Observed.Record, r.Desired.Workload; rec.Has(w) || w == nil && rec.Installed != nil {
+	if rec, w := &r.Observed.Record, r.Desired.Workload; rec.Has(w) || w == nil && rec.Installed != nil {
 		installed.Status = "True"
 	}
 	list, now := []Condition{installed, reach}, ""

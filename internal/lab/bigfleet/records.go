@@ -52,7 +52,7 @@ func Document(d inventory.Desired, r inventory.Record) []byte {
 	observed := inventory.Observed{Record: r}
 	observed.BMC.Reach, observed.BMC.Power = inventory.Reached, inventory.PoweredOn
 	return status.Summarize(status.Document{},
-		status.Result{At: began, Desired: d, Observed: observed, Plan: plan.Plan{Phase: plan.Active}}).Encode()
+		status.Result{At: began, Desired: &d, Observed: &observed, Plan: &plan.Plan{Phase: plan.Active}}).Encode()
 }
 
 func newFacts(d inventory.Desired, disk inventory.Disk) *inventory.Facts {

@@ -54,9 +54,6 @@ func FindShownStranger(d inventory.Desired, o inventory.Observed) *Stranger {
 			Mend: "correct spec.bmc.address or spec.identity"}
 	}
 	s := Stranger{Machine: shown, Mend: "correct spec.bmc.address", KnownAs: o.Standing.Shows}
-	if shown.Denies(d.Identity) != "" { // a takeover would forget the source that says what the file declares
-		s.Undeclared, s.Mend = true, "correct spec.bmc.address, or spec.identity if the machine was replaced"
-	}
 	field, was, is := known.Contradicts(shown)
 	elsewhere := known.BMC != nil && known.BMC.Address != "" && known.BMC.Address != address
 	unconfirmed := elsewhere && !o.Record.Untouched() && !known.Shares(shown) &&
@@ -69,6 +66,9 @@ func FindShownStranger(d inventory.Desired, o inventory.Observed) *Stranger {
 			describeIdentity(shown), known.BMC.Address, describeIdentity(known))
 	default:
 		return nil
+	}
+	if shown.Denies(d.Identity) != "" { // a takeover would forget the source that says what the file declares
+		s.Undeclared, s.Mend = true, "correct spec.bmc.address, or spec.identity if the machine was replaced"
 	}
 	return &s
 }

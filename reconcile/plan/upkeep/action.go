@@ -39,6 +39,11 @@ func (l Look) After(d inventory.Desired, o inventory.Observed, now time.Time) Lo
 // Action is what a decision has done; nil for a decision that does nothing by itself. The operation is the id of the
 // install that the work belongs to, or "" for a maintenance.
 func (d Decision) Action(desired inventory.Desired, rec inventory.Record, want settings.Wanted, operation string) *act.Action {
+	switch d.Due {
+	case Open, Write, Succeed, Fail, Record, Drop:
+	default:
+		return nil
+	}
 	a := act.Action{Kind: act.CloseSettings, Reason: d.Why}
 	switch d.Due {
 	case Open:
@@ -54,9 +59,6 @@ func (d Decision) Action(desired inventory.Desired, rec inventory.Record, want s
 		a.Error = d.Why
 	case Record:
 		a.Kind, a.Held = act.RecordSettings, want.Digest()
-	case Drop:
-	default:
-		return nil
 	}
 	return &a
 }

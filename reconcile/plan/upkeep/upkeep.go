@@ -219,7 +219,7 @@ func (l Look) describeFailure() string {
 // IsDue reports, by the record alone, whether the settings that are applied in turn may differ on a machine in service:
 // no look has found these settings.
 func IsDue(d inventory.Desired, rec inventory.Record) bool {
-	if d.Workload == nil || !rec.Has(d.Workload) {
+	if d.Workload == nil || len(d.Workload.Settings) == 0 || !rec.Has(d.Workload) {
 		return false
 	}
 	digest := settings.Merge(d.Workload.Settings, true).Digest()
@@ -228,6 +228,6 @@ func IsDue(d inventory.Desired, rec inventory.Record) bool {
 
 // HasFailed reports whether the settings that are applied in turn failed on a machine in service.
 func HasFailed(d inventory.Desired, rec inventory.Record) bool {
-	return IsDue(d, rec) && rec.Settings != nil && rec.Settings.Failed != nil &&
+	return rec.Settings != nil && rec.Settings.Failed != nil && IsDue(d, rec) &&
 		rec.Settings.Failed.Digest == settings.Merge(d.Workload.Settings, true).Digest()
 }
