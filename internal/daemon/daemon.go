@@ -24,6 +24,7 @@ import (
 	"github.com/gitmetal/ingot/internal/daemon/config"
 	"github.com/gitmetal/ingot/internal/daemon/consoles"
 	"github.com/gitmetal/ingot/internal/daemon/control"
+	"github.com/gitmetal/ingot/internal/daemon/heap"
 	"github.com/gitmetal/ingot/internal/daemon/joblogs"
 	"github.com/gitmetal/ingot/internal/daemon/metrics"
 	"github.com/gitmetal/ingot/internal/daemon/notify"
@@ -320,6 +321,7 @@ func (d *Daemon) Run(ctx context.Context) error {
 	defer func() { _ = d.closeAll() }()
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return d.loop.Run(ctx) })
+	g.Go(func() error { return heap.GiveBack(ctx) })
 	g.Go(func() error { return d.images.Run(ctx) })
 	g.Go(func() error { return d.repo.WatchRefs(ctx, d.loop.RefreshSource) })
 	g.Go(func() error { return serveHTTP(ctx, d.agents, d.discoveries.door.Before(d.agentsHandler())) })

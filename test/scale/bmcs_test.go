@@ -31,6 +31,7 @@ const asBMCs = "INGOT_SCALE_BMCS"
 func TestMain(m *testing.M) {
 	if os.Getenv(asBMCs) == "" {
 		heap.KeepSmall() // as `ingot serve`
+		go func() { _ = heap.GiveBack(context.Background()) }()
 		os.Exit(m.Run())
 	}
 	if err := serveBMCs(); err != nil {

@@ -1,4 +1,4 @@
-// Package heap keeps the heap of a daemon small. Call KeepSmall once at the start.
+// Package heap keeps the heap of a daemon small. Call KeepSmall once at the start, and run GiveBack.
 package heap
 
 import (
