@@ -31,7 +31,7 @@ type world struct {
 	config, stateIn string
 }
 
-func newWorld(t *testing.T, machines int) *world {
+func newWorld(t testing.TB, machines int) *world {
 	t.Helper()
 	w := &world{dir: t.TempDir()}
 	var err error
@@ -69,7 +69,7 @@ func tail(text string, lines int) string {
 }
 
 // start runs a daemon until stop is called.
-func (w *world) start(t *testing.T) (stop func()) {
+func (w *world) start(t testing.TB) (stop func()) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	settings, err := config.LoadFile(filepath.Join(w.dir, cmp.Or(w.config, "ingot.yaml")))
@@ -98,9 +98,9 @@ func (w *world) start(t *testing.T) (stop func()) {
 }
 
 // await follows the daemon's events until enough hosts satisfy the predicate.
-func (w *world) await(t *testing.T, hosts int, what string, satisfied func(daemon.HostView) bool) {
+func (w *world) await(t testing.TB, hosts int, what string, satisfied func(daemon.HostView) bool) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 8*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 8*time.Minute+time.Duration(hosts)*2*time.Second)
 	defer cancel()
 	var dialer net.Dialer
 	client := http.Client{Transport: &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
@@ -146,7 +146,7 @@ func (w *world) await(t *testing.T, hosts int, what string, satisfied func(daemo
 func active(h daemon.HostView) bool { return h.Phase == plan.Active && h.Installed != nil && h.Pushed }
 
 // git runs git in the clone of the fleet.
-func (w *world) git(t *testing.T, args ...string) string {
+func (w *world) git(t testing.TB, args ...string) string {
 	t.Helper()
 	command := exec.CommandContext(t.Context(), "git", append([]string{"-C", filepath.Join(w.dir, "fleet"), "-c", "user.name=T", "-c", "user.email=t@example.com"}, args...)...)
 	out, err := command.CombinedOutput()
@@ -156,7 +156,7 @@ func (w *world) git(t *testing.T, args ...string) string {
 	return string(out)
 }
 
-func (w *world) edit(t *testing.T, file, old, replacement string) {
+func (w *world) edit(t testing.TB, file, old, replacement string) {
 	t.Helper()
 	path := filepath.Join(w.dir, "fleet", file)
 	data, err := os.ReadFile(path)
@@ -171,7 +171,7 @@ func (w *world) edit(t *testing.T, file, old, replacement string) {
 	}
 }
 
-func (w *world) push(t *testing.T, message string) {
+func (w *world) push(t testing.TB, message string) {
 	t.Helper()
 	w.git(t, "commit", "--quiet", "-am", message)
 	w.git(t, "push", "--quiet", "origin", "HEAD:main")
