@@ -41,7 +41,8 @@ func TestMain(m *testing.M) {
 }
 
 // serveBMCs serves a BMC at each loopback address until standard input ends. It prints port and fingerprint; a line with
-// a number on standard input makes so many of ten BMCs accept connections and never answer.
+// a number on standard input makes so many of ten BMCs accept connections and never answer, the line "fail" takes the power
+// of all machines away, and "off" asks how many are off.
 func serveBMCs() error {
 	certificate, fingerprint, err := makeCertificate()
 	if err != nil {
@@ -60,6 +61,15 @@ func serveBMCs() error {
 	fmt.Println(listener.Addr().(*net.TCPAddr).Port, fingerprint)
 	for lines := bufio.NewScanner(os.Stdin); lines.Scan(); {
 		var dead int32
+		switch lines.Text() {
+		case "fail":
+			failPower()
+			fmt.Println("ok")
+			continue
+		case "off":
+			fmt.Println(countOff())
+			continue
+		}
 		if _, err := fmt.Sscan(lines.Text(), &dead); err != nil {
 			return err
 		}
@@ -106,9 +116,47 @@ func numberOf(at net.Addr) int {
 	return (int(ip[1])-1)*400 + int(ip[2])*25 + int(ip[3]) - 10
 }
 
+// off has which machines have lost their power, and were not powered on since.
+var off [hosts]atomic.Bool
+
+func failPower() {
+	for n := range off {
+		off[n].Store(true)
+	}
+}
+
+func countOff() (count int) {
+	for n := range off {
+		if off[n].Load() {
+			count++
+		}
+	}
+	return count
+}
+
+// paths of the BMCs.
+const (
+	systemPath = "/redfish/v1/Systems/1"
+	resetPath  = systemPath + "/Actions/ComputerSystem.Reset"
+	mediaPath  = systemPath + "/VirtualMedia"
+)
+
 func answerBMC(w http.ResponseWriter, r *http.Request) {
 	number := numberOf(r.Context().Value(http.LocalAddrContextKey).(net.Addr))
+	power := "On"
+	if off[number].Load() {
+		power = "Off"
+	}
 	switch {
+	case r.URL.Path == resetPath:
+		off[number].Store(false)
+		w.WriteHeader(http.StatusNoContent)
+	case r.Method == http.MethodPatch:
+		w.WriteHeader(http.StatusNoContent)
+	case r.URL.Path == mediaPath:
+		fmt.Fprintf(w, `{"@odata.id":%q,"Members":[{"@odata.id":"%s/1"}]}`, mediaPath, mediaPath)
+	case r.URL.Path == mediaPath+"/1":
+		fmt.Fprintf(w, `{"@odata.id":"%s/1","Id":"1","MediaTypes":["CD"],"Inserted":false,"ConnectedVia":"NotConnected"}`, mediaPath)
 	case strings.HasSuffix(r.URL.Path, "/Sessions"):
 		w.Header().Set("X-Auth-Token", "token")
 		w.Header().Set("Location", "/redfish/v1/SessionService/Sessions/1")
@@ -119,9 +167,11 @@ func answerBMC(w http.ResponseWriter, r *http.Request) {
 		fmt.Fprint(w, `{"@odata.id":"/redfish/v1/","Systems":{"@odata.id":"/redfish/v1/Systems"},`+
 			`"Links":{"Sessions":{"@odata.id":"/redfish/v1/SessionService/Sessions"}}}`)
 	default:
-		fmt.Fprintf(w, `{"@odata.id":"/redfish/v1/Systems/1","Id":"1","Name":"System","PowerState":"On",`+
+		fmt.Fprintf(w, `{"@odata.id":"/redfish/v1/Systems/1","Id":"1","Name":"System","PowerState":%q,`+
+			`"VirtualMedia":{"@odata.id":"`+mediaPath+`"},"Actions":{"#ComputerSystem.Reset":{"target":"`+resetPath+
+			`","ResetType@Redfish.AllowableValues":["On","ForceOff","GracefulShutdown"]}},`+
 			`"Manufacturer":"Dell Inc.","Model":"PowerEdge R650","SerialNumber":%q,`+
 			`"Boot":{"BootSourceOverrideTarget":"None","BootSourceOverrideEnabled":"Disabled"},`+
-			`"SerialConsole":{"SSH":{"ServiceEnabled":true,"Port":22}}}`, bigfleet.SerialNumber(number))
+			`"SerialConsole":{"SSH":{"ServiceEnabled":true,"Port":22}}}`, power, bigfleet.SerialNumber(number))
 	}
 }

@@ -29,13 +29,15 @@ func BenchmarkFleet(b *testing.B) {
 		w.report(time.Since(began).Seconds(), "first-contact-s")
 		w.report((cpu() - used).Seconds(), "first-contact-cpu-s")
 		w.awaitPages(hosts)
-		pause(20 * time.Second)
+		pause(40 * time.Second)
 		w.report(memory(), "rest-MiB")
 		began, used = time.Now(), cpu()
 		pause(20 * time.Second)
 		w.report(100*(cpu()-used).Seconds()/time.Since(began).Seconds(), "rest-cpu-%")
 		w.measureCommits(loop, "", 0)
 		w.report(memory(), "after-commits-MiB")
+		pause(40 * time.Second)
+		w.report(memory(), "rest-after-commits-MiB")
 		w.measureNoOp(loop)
 		w.blackHole(3)
 		pause(time.Minute) // some of them are known to be dead
@@ -48,6 +50,24 @@ func BenchmarkFleet(b *testing.B) {
 		w.report(time.Since(began).Seconds(), "dead-first-contact-s")
 		stop()
 		w.blackHole(0)
+	}
+}
+
+// BenchmarkPowerFailure takes the power of ten thousand machines in service away at once, and measures until each was
+// powered on again. A look by routine comes within five minutes, and Off that nobody asked for needs two readings.
+func BenchmarkPowerFailure(b *testing.B) {
+	w := newWorld(b, hosts)
+	for b.Loop() {
+		_, stop := w.run()
+		w.awaitLooks(hosts)
+		w.awaitPages(hosts)
+		began, used := time.Now(), cpu()
+		w.failPower()
+		w.awaitPower()
+		w.report(time.Since(began).Seconds(), "power-back-s")
+		w.report((cpu() - used).Seconds(), "power-back-cpu-s")
+		w.report(memory(), "power-back-MiB")
+		stop()
 	}
 }
 

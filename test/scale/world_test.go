@@ -116,6 +116,30 @@ func (w *world) blackHole(dead int) {
 	}
 }
 
+// failPower takes the power of all machines away.
+func (w *world) failPower() {
+	w.b.Helper()
+	if _, err := fmt.Fprintln(w.in, "fail"); err != nil || w.readLine() != "ok" {
+		w.b.Fatalf("the BMCs do not hear: %v", err)
+	}
+}
+
+// awaitPower waits until every machine was powered on again.
+func (w *world) awaitPower() {
+	w.b.Helper()
+	for deadline := time.Now().Add(20 * time.Minute); ; pause(200 * time.Millisecond) {
+		if _, err := fmt.Fprintln(w.in, "off"); err != nil {
+			w.b.Fatal(err)
+		}
+		switch off := w.readLine(); {
+		case off == "0":
+			return
+		case time.Now().After(deadline):
+			w.b.Fatalf("%s machines are off", off)
+		}
+	}
+}
+
 // onLoopback gives a host's file the address and the certificate of its BMC.
 func (w *world) onLoopback(text string) string {
 	port, fingerprint, _ := strings.Cut(w.place, " ")
