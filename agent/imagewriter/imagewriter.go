@@ -123,6 +123,10 @@ func (w *ImageWriter) CheckDisk(disk wire.Disk) error {
 	if err := diskimage.CheckHead(w.head, disk.SectorSize); err != nil || w.Drive == "" {
 		return err
 	}
+	if disk.SectorSize > driveSector {
+		return fmt.Errorf("a config drive is read in blocks of %d bytes, and this disk has sectors of %d: leave configDrive out, and put "+
+			"the files into the system with inject-files", driveSector, disk.SectorSize)
+	}
 	_, err := partitions.PlaceAtEnd(w.head, int64(disk.Size), disk.SectorSize, newDrive(w.Drive, nil))
 	if errors.Is(err, partitions.ErrNoGPT) {
 		return errors.New("a config drive is a partition, and the image has no GPT: use an image with a GPT, or leave configDrive out")
@@ -132,6 +136,9 @@ func (w *ImageWriter) CheckDisk(disk wire.Disk) error {
 
 // driveBytes is the size of the partition with a config drive.
 const driveBytes = 64 << 20
+
+// driveSector is the size of the blocks of ISO 9660: Linux mounts no such file system from a disk with larger sectors.
+const driveSector = 2048
 
 func newDrive(name string, data []byte) partitions.Addition {
 	return partitions.Addition{Name: name, Bytes: driveBytes, Data: data}

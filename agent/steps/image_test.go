@@ -215,7 +215,16 @@ func TestAConfigDrive(t *testing.T) {
 			t.Errorf("%s: error %v, the disk: %v, asked %d", name, err, d.story, len(d.asked))
 		}
 	}
-	j := plainJob(realTable(t))
+	large, image := newDisk(), realTable(t)
+	large.is.SectorSize = 4096
+	wide := append(make([]byte, 4096), image[512:]...) // the header where sectors of 4096 have it
+	copy(wide, image[:512])
+	j := plainJob(wide)
+	j.Drive, j.Ignition = "cidata", []byte("the drive")
+	if err := writeImage(t, large, j, served{data: wide}, 1<<30); err == nil || !strings.Contains(err.Error(), "blocks of 2048 bytes") || len(large.story) > 0 {
+		t.Errorf("sectors of 4096: %v, the disk: %v", err, large.story)
+	}
+	j = plainJob(realTable(t))
 	j.Ignition = []byte("{}")
 	if err := writeImage(t, newDisk(), j, served{}, 1<<30); err == nil {
 		t.Error("an image with an Ignition config was written")
