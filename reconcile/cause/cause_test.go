@@ -194,6 +194,7 @@ func rows() map[cause.Name][]edit {
 		}},
 		"MediumServed": {waits(plan.Installing, "the boot medium to be served")}, "SecondOff": {waits(plan.Waiting, "a second look that finds the machine off")},
 		"FoundOn":          {waits(plan.Waiting, "the machine, which may have been on already when it was to be powered on, to read its boot medium")},
+		"AgentTakesBoot":   {waits(plan.Inspecting, "the waiting agent, which is proved to run on the machine, to enrol")},
 		"PoweringOff":      {action(act.PowerOff, act.Waits)},
 		"BMCJobRuns":       {unsent(act.Waits)},
 		"SettingsRefused":  {held(change.SettingsRefused)},
