@@ -10,6 +10,8 @@ import (
 	"os/exec"
 	"strings"
 	"time"
+
+	"github.com/gitmetal/ingot/agent/programs"
 )
 
 // File is one collected text.
@@ -68,7 +70,7 @@ func runProgram(ctx context.Context, out io.Writer, line string) error {
 	defer cancel()
 	argv := strings.Fields(line)
 	command := exec.CommandContext(ctx, argv[0], argv[1:]...)
-	command.Env = []string{"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LANG=C.UTF-8"}
+	command.Env = programs.Environment()
 	command.Stdout, command.Stderr = out, out
 	command.WaitDelay = time.Second
 	return command.Run()

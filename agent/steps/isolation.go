@@ -13,6 +13,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/gitmetal/ingot/agent/programs"
 	"github.com/gitmetal/ingot/agent/wire"
 )
 
@@ -68,8 +69,9 @@ func (i Isolation) arguments(s service) []string {
 		return []string{s.file}
 	}
 	argv := []string{i.Run, "--quiet", "--wait", "--pipe", "--unit=" + s.unit()}
-	home := slices.IndexFunc(basicEnvironment, func(v string) bool { return strings.HasPrefix(v, "HOME=") })
-	basic := slices.Replace(slices.Clone(basicEnvironment), home, home+1, "HOME="+s.work)
+	basic := programs.Environment()
+	home := slices.IndexFunc(basic, func(v string) bool { return strings.HasPrefix(v, "HOME=") })
+	basic[home] = "HOME=" + s.work
 	for _, variable := range append(basic, s.environment...) {
 		argv = append(argv, "--setenv="+variable)
 	}

@@ -10,13 +10,13 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
 	"strings"
 	"sync"
 	"syscall"
 	"time"
 	"unicode"
 
+	"github.com/gitmetal/ingot/agent/programs"
 	"github.com/gitmetal/ingot/agent/wire"
 )
 
@@ -127,18 +127,13 @@ type program struct {
 	whole func(io.Reader)
 }
 
-// basicEnvironment is the environment of every program.
-var basicEnvironment = []string{
-	"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/root", "LANG=C.UTF-8",
-}
-
 // runProgram executes a program in a process group of its own, with only a PATH, a home and a language in its
 // environment beside its own variables, streams the output and returns its end. When ctx ends, the whole group is
 // killed. Processes that an ended program left in its group are killed too.
 func runProgram(ctx context.Context, p program) (string, error) {
 	command := exec.CommandContext(ctx, p.argv[0], p.argv[1:]...)
 	command.Dir = p.dir
-	command.Env = append(slices.Clone(basicEnvironment), p.environment...)
+	command.Env = append(programs.Environment(), p.environment...)
 	command.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	killGroup := func() error { return syscall.Kill(-command.Process.Pid, syscall.SIGKILL) }
 	command.Cancel = killGroup

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/gitmetal/ingot/agent/programs"
 	"github.com/gitmetal/ingot/agent/wire"
 )
 
@@ -143,7 +144,7 @@ func (r Runner) call(ctx context.Context, arguments ...string) (string, error) {
 	}
 	var out bytes.Buffer
 	command := exec.CommandContext(ctx, program, arguments...)
-	command.Env = []string{"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LANG=C.UTF-8"}
+	command.Env = programs.Environment()
 	command.Stdout, command.Stderr = &out, &out
 	command.WaitDelay = time.Second
 	err := command.Run()
