@@ -3,7 +3,6 @@ package discovery
 import (
 	"fmt"
 	"reflect"
-	"slices"
 	"strings"
 	"unicode"
 
@@ -123,13 +122,4 @@ func boundText(text string) string {
 		return c
 	}, text[:min(len(text), maxText)])
 	return strings.TrimSpace(text)
-}
-
-// BoundAddresses are the addresses that a record keeps of a report.
-func BoundAddresses(list []string) []string {
-	list = slices.Clone(list[:min(len(list), maxList)])
-	for i, address := range list {
-		list[i] = boundText(address)
-	}
-	return list
 }

@@ -13,7 +13,6 @@
 package account
 
 import (
-	"regexp"
 	"time"
 
 	"github.com/gitmetal/ingot/inventory/format"
@@ -96,12 +95,6 @@ const (
 	// AnswerWait is how long a BMC may give no answer: it may restart its service for a new account.
 	AnswerWait = 10 * time.Minute
 )
-
-// nameGrammar is that of the names which an agent takes.
-var nameGrammar = regexp.MustCompile(`^ingot-[0-9a-f]{6}$`)
-
-// IsName reports whether a text is spelled as the name of an account of ours.
-func IsName(text string) bool { return nameGrammar.MatchString(text) }
 
 // Holds reports whether the credentials hold: the daemon logged in with them.
 func (a *Account) Holds() bool { return a != nil && a.Stage == Verified }
