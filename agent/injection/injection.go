@@ -65,10 +65,7 @@ func Inject(ctx context.Context, job wire.Inject, with Tools) (err error) {
 
 // placeAll finds the partition of every file. All mistakes come together.
 func placeAll(system *volumes.System, files []wire.InjectFile) (list []placed, err error) {
-	finder, err := lookAround(system)
-	if err != nil {
-		return nil, err
-	}
+	finder := lookAround(system)
 	var failed []error
 	for _, file := range files {
 		next, err := finder.place(file)

@@ -1,6 +1,7 @@
 package injection
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -23,7 +24,7 @@ type finder struct {
 
 // lookAround mounts the partitions of a system for reading. A partition that cannot be mounted is left out, and named where a
 // file has no place.
-func lookAround(system *volumes.System) (finder, error) {
+func lookAround(system *volumes.System) finder {
 	f := finder{system: system}
 	for _, v := range system.Volumes {
 		if !v.CanMount() || v.Type == volumes.TypeESP {
@@ -45,7 +46,7 @@ func lookAround(system *volumes.System) (finder, error) {
 			}
 		}
 	}
-	return f, nil
+	return f
 }
 
 // place finds the partition of a file: the named one; else the first one that has the directory which begins the path. Of an
@@ -86,5 +87,5 @@ func (f finder) place(file wire.InjectFile) (placed, error) {
 }
 
 // errOSTree says what to do on CoreOS.
-var errOSTree = fmt.Errorf("this is an ostree system such as CoreOS, which takes files below /boot and /var only: write the file " +
+var errOSTree = errors.New("this is an ostree system such as CoreOS, which takes files below /boot and /var only: write the file " +
 	"in the Butane config, as storage.files: [{path: …, contents: {inline: …}, mode: 0644}]")

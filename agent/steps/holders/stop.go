@@ -16,8 +16,8 @@ import (
 )
 
 // Claim stops holders in the order that Find gave, and opens the devices so that nothing holds them anew before release is
-// called. What is busy is not stopped by force: a file system with open files,
-// and a device that somebody has open, are errors. After an error the holders before it are stopped. release is never nil.
+// called. What is busy is not stopped by force: a file system with open files, and a device that somebody has open, are
+// errors. After an error the holders before it are stopped. release is never nil.
 func (s System) Claim(paths []string, stops []Holder) (release func(), err error) {
 	var claimed []*os.File
 	release = func() {
