@@ -10,7 +10,6 @@ import (
 	"io"
 	"log/slog"
 	"os"
-	"os/exec"
 	"os/signal"
 	"syscall"
 	"time"
@@ -215,21 +214,4 @@ func tryEntry(ctx context.Context, every time.Duration, start func() (*wire.Boot
 		case <-timer.C:
 		}
 	}
-}
-
-// offTimeout is how long systemd gets to power the machine off before the kernel is asked.
-const offTimeout = 30 * time.Second
-
-// PowerOff implements agent.Machine: PowerOff asks systemd, if systemd runs, then the kernel.
-func (machine) PowerOff(ctx context.Context) error {
-	syscall.Sync()
-	ctx, cancel := context.WithTimeout(ctx, offTimeout)
-	defer cancel()
-	if exec.CommandContext(ctx, "systemctl", "poweroff", "--force").Run() == nil {
-		<-ctx.Done()
-	}
-	if err := syscall.Reboot(syscall.LINUX_REBOOT_CMD_POWER_OFF); err != nil {
-		return fmt.Errorf("power off: %w", err)
-	}
-	return nil
 }
