@@ -160,6 +160,7 @@ func rows() map[cause.Name][]edit {
 		"Recalled":         {held(change.Recalled)},
 		"TokenAlarm":       {held(change.TokenAlarm)},
 		"Unmanaged":        {waits(plan.Unmanaged, "spec.lifecycle is Adopted: nothing is done to the machine")},
+		"IdleStaysOn":      {waits(plan.Unmanaged, "a workload, and the machine to go off")},
 		"NoWorkload":       {waits(plan.Unmanaged, "a workload")},
 		"BMCUnauthorized":  {held(change.BMCUnauthorized)},
 		"BMCUnreachable":   {held(change.BMCUnreachable)},

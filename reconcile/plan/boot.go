@@ -229,8 +229,12 @@ func (h *host) leaveRamdisk(after time.Duration, why string) *act.Action {
 	return h.PowerOff(why)
 }
 
-// followLeave does the action of leaveRamdisk, or waits for an agent that was told already.
+// followLeave does the action of leaveRamdisk, or waits for an agent that was told already. A machine whose agent fell
+// silent and that stays on counts as found running after a while.
 func (h *host) followLeave(phase Phase, a act.Action) Plan {
+	if a.Kind == act.PowerOff && h.MayRunAnything() && !h.IsMidWrite() {
+		return h.leaveSilent(phase, *h.Record.Boot)
+	}
 	if a.Kind == act.AssignPowerOff && h.ToldPowerOff(*a.Boot) {
 		return Plan{Phase: phase, Waits: "the agent to power the machine off",
 			Due: h.Due(h.Observed.Attended.Job, powerOffDeadline), Again: bmcPause}

@@ -294,6 +294,9 @@ func (h *host) keepIdle() Plan {
 		return p
 	}
 	p := Plan{Phase: Unmanaged, Waits: "a workload"}
+	if h.IsLost() && h.IsOn() {
+		p.Waits = "a workload, and the machine to go off"
+	}
 	if h.Desired.Pending != "" {
 		p = Plan{Phase: Pending, Waits: h.Desired.Pending}
 	}

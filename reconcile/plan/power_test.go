@@ -217,3 +217,23 @@ func TestNothingRestsOnOneReadingOfOff(t *testing.T) {
 		t.Errorf("the machine was not installed: %v", m.done)
 	}
 }
+
+// TestAnIdleMachineThatStaysOnIsSaid has nothing to run any more, and the agent fall silent in place of going off: the
+// machine is asked to shut down, and after an hour the plan says what a person must see to.
+func TestAnIdleMachineThatStaysOnIsSaid(t *testing.T) {
+	t.Parallel()
+	m := handedOut(t, foundOnDisk)
+	m.record.Operation = nil
+	m.commit(func(d *inventory.Desired) { d.Workload, d.Claimable = nil, true })
+	if p := silentFor(m, 20*time.Minute, inventory.PowerEvidence{}); p.Action == nil || !p.Action.Graceful {
+		t.Fatalf("plan %+v, action %+v; want the machine asked", p, p.Action)
+	}
+	p := silentFor(m, 2*time.Hour, inventory.PowerEvidence{})
+	for i := 0; p.Action != nil && i < 3; i++ {
+		m.record = act.Begin(m.record, *p.Action, m.now)
+		p = silentFor(m, 2*time.Hour, inventory.PowerEvidence{})
+	}
+	if p.Phase != plan.Unmanaged || p.Waits != "a workload, and the machine to go off" {
+		t.Errorf("plan %+v, action %+v; want it said that the machine stays on", p, p.Action)
+	}
+}

@@ -35,7 +35,7 @@ func (m *Machine) IsOn() bool { return m.Observed.BMC.Power == inventory.Powered
 //
 //	the machine                                                  due
 //	holds a disk with a write that has begun, not verified       the power is cut
-//	may run what nobody knows (mayRunAnything)                   a request to shut down, each minute, and no more
+//	may run what nobody knows (MayRunAnything)                   a request to shut down, each minute, and no more
 //	is in service, and under maintenance                         a request to shut down, each minute, and no more
 //	was asked to shut down for less than two minutes             a request to shut down, each minute
 //	any other                                                    the power is cut, with growing pauses
@@ -44,7 +44,7 @@ func (m *Machine) PowerOff(why string) *act.Action {
 	e := m.Observed.Evidence
 	switch asked := e.Asks > 0 && m.Passed(e.Asked, gracefulDeadline); {
 	case m.IsMidWrite():
-	case m.mayRunAnything(), m.Record.Settings.IsMaintained(), !asked:
+	case m.MayRunAnything(), m.Record.Settings.IsMaintained(), !asked:
 		a.Graceful, a.Wait = true, e.Asks > 0 && e.AskedLast < AskAgain
 		return a
 	}
@@ -63,9 +63,9 @@ func (m *Machine) IsMidWrite() bool {
 	return job.State == inventory.NoJob || job.Begun || op.Root().Begun != op.Attempt
 }
 
-// mayRunAnything reports whether nothing proves that the machine still runs the ramdisk that it was started from: its
+// MayRunAnything reports whether nothing proves that the machine still runs the ramdisk that it was started from: its
 // agent fell silent. A person may have started its own system meanwhile.
-func (m *Machine) mayRunAnything() bool {
+func (m *Machine) MayRunAnything() bool {
 	b := m.Record.Boot
 	return b != nil && b.Target == inventory.FromRamdisk && b.Stage != inventory.Preparing &&
 		m.Observed.Agent.Boot == b.ID && !m.AgentAlive()
