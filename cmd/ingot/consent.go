@@ -51,6 +51,7 @@ func runConsent(s streams, o consentOptions, names []string) error {
 		return err
 	}
 	o.repo = top
+	f.PrintPlace(s.Err)
 	fleet, findings, err := f.ReadFleet("", o.tags)
 	if err != nil {
 		return err

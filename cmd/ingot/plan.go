@@ -70,6 +70,7 @@ func runPlan(s streams, o planOptions) error {
 			return err
 		}
 	}
+	f.PrintPlace(s.Err)
 	head, findings, err := f.ReadFleet(o.head, o.tags)
 	if err != nil {
 		return err

@@ -23,7 +23,9 @@ func newValidate(s streams) *cobra.Command {
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error {
 			if len(args) == 0 {
-				return validateFleet(s, fleets.NewReaderAround("."), commit, output)
+				around := fleets.NewReaderAround(".")
+				around.PrintPlace(s.Err)
+				return validateFleet(s, around, commit, output)
 			}
 			return validateFleet(s, fleets.NewReader(args[0]), commit, output)
 		},

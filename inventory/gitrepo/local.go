@@ -291,17 +291,27 @@ func (c *Clone) FindPath(dir string) string {
 	if err != nil {
 		return ""
 	}
-	inside, err := relativePath(top, dir)
-	if err != nil {
-		return ""
-	}
-	for at := inside; at != "."; at = path.Dir(at) {
+	for at := c.PathInside(dir); at != "."; at = path.Dir(at) {
 		if c.hasFleet(top, at) {
 			c.repo.config.Path = at
 			return at
 		}
 	}
 	return ""
+}
+
+// PathInside gives a directory's path below the top of the work tree, with slashes; "." for the top, for a directory
+// outside, and in a clone without files.
+func (c *Clone) PathInside(dir string) string {
+	top, err := c.WorkDirectory()
+	if err != nil {
+		return "."
+	}
+	inside, err := relativePath(top, dir)
+	if err != nil {
+		return "."
+	}
+	return inside
 }
 
 // relativePath gives the path of a directory inside another, with slashes.

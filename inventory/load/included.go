@@ -68,15 +68,15 @@ func (l *loader) warnAboutReferences(file string, data []byte, use [2]string) {
 	number := 0
 	for line := range bytes.Lines(data) {
 		number++
-		found := refs.FindReferences(string(line))
+		found := refs.FindWritten(string(line))
 		if len(found) == 0 {
 			continue
 		}
-		at := bytes.Index(line, []byte(found[0].String()))
+		at := bytes.Index(line, []byte(found[0]))
 		l.addFindings(schemas.Finding{
 			Position: schemas.Position{File: file, Line: number, Col: utf8.RuneCount(line[:at]) + 1},
 			Severity: schemas.Warning,
-			Message:  found[0].String() + " stays as it is: references count " + use[0],
+			Message:  found[0] + " stays as it is: references count " + use[0],
 			Hint:     use[1],
 		})
 	}
@@ -89,7 +89,7 @@ func (l *loader) warnAboutInstall(d schemas.Document, install schemas.Install) {
 		fields[fmt.Sprintf("spec.install.kernelArguments[%d]", i)] = argument
 	}
 	for field, text := range fields {
-		if found := refs.FindReferences(text); len(found) > 0 {
+		if found := refs.FindWritten(text); len(found) > 0 {
 			warning := d.ErrorAt(field, "write the value itself, in a Workload for each value",
 				"%s stays as it is: references count in the Butane file and in the arguments of steps only", found[0])
 			warning.Severity = schemas.Warning

@@ -140,6 +140,17 @@ func FindReferences(text string) (found []Ref) {
 	return found
 }
 
+// FindWritten lists the texts that a person wrote as references, in order, where nothing replaces references:
+// ${machine.name}, which inject-files knows, among them.
+func FindWritten(text string) (found []string) {
+	for _, match := range reference.FindAllString(text, -1) {
+		if _, ok := parseRef(match); ok || strings.HasPrefix(match, "${machine.") {
+			found = append(found, match)
+		}
+	}
+	return found
+}
+
 const notReference = "%s is not a reference: write ${vars.name} or ${secret.name.key}, or $${ for the two characters"
 
 func (e *expander) expandScalar(node *yaml.Node) {

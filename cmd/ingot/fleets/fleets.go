@@ -31,6 +31,7 @@ import (
 type Reader struct {
 	dir    string
 	path   string         // of the fleet in the clone
+	apart  string         // a directory around dir that looks like a fleet and has no ingot.yaml; "" for none
 	clone  *gitrepo.Clone // opened when needed
 	loaded load.Cache
 }
@@ -106,6 +107,7 @@ func (f *Reader) openClone() (err error) {
 	if f.clone == nil {
 		if f.clone, err = gitrepo.OpenClone(f.dir); err == nil {
 			f.path = f.clone.FindPath(f.dir)
+			f.apart = f.findApart()
 		}
 	}
 	return err

@@ -4,6 +4,9 @@ import (
 	"cmp"
 	"fmt"
 	"io"
+	"os"
+	"path"
+	"path/filepath"
 
 	"github.com/gitmetal/ingot/inventory"
 	"github.com/gitmetal/ingot/inventory/gitrepo/tags"
@@ -98,5 +101,30 @@ func ExplainUnneeded(asked change.Change) string {
 		return "runs what the fleet asks for, nothing to consent to"
 	default:
 		return "needs no consent"
+	}
+}
+
+// findApart gives the directory of the clone, around the Reader's, that has a directory hosts of its own, where the fleet
+// at the top of the clone is read; "" for none.
+func (f *Reader) findApart() string {
+	top, err := f.clone.WorkDirectory()
+	if err != nil || f.path != "" {
+		return ""
+	}
+	for at := f.clone.PathInside(f.dir); at != "."; at = path.Dir(at) {
+		if info, err := os.Stat(filepath.Join(top, filepath.FromSlash(at), "hosts")); err == nil && info.IsDir() {
+			return at
+		}
+	}
+	return ""
+}
+
+// PrintPlace says that the fleet at the top of the clone is read, where the Reader's directory looks like a fleet of its
+// own.
+func (f *Reader) PrintPlace(out io.Writer) {
+	_ = f.openClone() // what reads the fleet says so
+	if f.apart != "" {
+		fmt.Fprintf(out, "note: read as one fleet: the whole repository; if %[1]s is a fleet of its own, give it its settings "+
+			"(kind: Fleet) in %[1]s/ingot.yaml\n", f.apart)
 	}
 }
