@@ -1,11 +1,14 @@
 package schemas
 
-// Run is a job in RAM: a script that runs in the ramdisk of claimed machines, once for each item, and leaves results.
-// Nothing is installed, and no disk is given to the script.
+// Run is a job in RAM: a script that runs in the ramdisk of claimed machines, or a kernel of one's own that they boot, once
+// for each item, and what it leaves as results. Nothing is installed. Exactly one of script and boot is set.
 type Run struct {
-	// Script is the path of a file in the same commit. The file's first line names its interpreter.
-	Script string `json:"script"`
-	// Args are given to every run, in the JSON on standard input and as INGOT_ARG_<NAME>. They hold no references.
+	// Script is the path of a file in the same commit. The file's first line names its interpreter. The script is given no
+	// disk.
+	Script string   `json:"script,omitempty"`
+	Boot   *RunBoot `json:"boot,omitempty"`
+	// Args are given to every run: to a script in the JSON on standard input and as INGOT_ARG_<NAME>, to a kernel of one's
+	// own in /ingot.env and /ingot.json. They hold no references.
 	Args map[string]any `json:"args,omitempty"`
 	// Items are the single runs. Default: completions runs with the same arguments.
 	Items *RunItems `json:"items,omitempty"`
@@ -14,7 +17,8 @@ type Run struct {
 	// Batch is any short text: another text begins a new batch, and counts anew. So does another script, another
 	// argument, another item.
 	Batch string `json:"batch,omitempty"`
-	// Deadline is how long one run may take, from the start of its script: such as 2h, 1s to 24h. Default 1h.
+	// Deadline is how long one run may take, from the start of its script, or from the moment when the machine has read the
+	// kernel and the initrds: such as 2h, 1s to 24h. Default 1h.
 	Deadline string `json:"deadline,omitempty"`
 	// Retries is how often an item is tried again, if possible on another machine, after its script failed: 0 to 100,
 	// default 2. A run whose machine crashed or fell silent is no failure of the script: the item goes to another
@@ -25,6 +29,29 @@ type Run struct {
 	// back, PowerOff keeps the claim. The machine is off in both cases.
 	WhenDone string      `json:"whenDone,omitempty"`
 	Results  *RunResults `json:"results,omitempty"`
+}
+
+// RunBoot is a kernel of one's own that the machine boots in place of the ramdisk of ingot. It may write to every disk, so
+// only machines whose disks are all blank are claimed.
+type RunBoot struct {
+	// Kernel is a Linux kernel with an EFI stub. With Secure Boot on it must be signed by a key that shim trusts.
+	Kernel Image `json:"kernel"`
+	// Initrds are unpacked one over the other, in this order; behind them comes an initrd with files and /ingot.env.
+	Initrds []Image `json:"initrds,omitempty"`
+	// Arguments are those of the kernel. Without tokenOnCommandLine: false INGOT_URL, INGOT_TOKEN and INGOT_PIN follow.
+	Arguments []string `json:"arguments,omitempty"`
+	// Files are put into an initrd of each machine.
+	Files []RunFile `json:"files,omitempty"`
+	// TokenOnCommandLine is true (default) or false: with false the run's URL, token and pin are in /ingot.env alone.
+	TokenOnCommandLine *bool `json:"tokenOnCommandLine,omitempty"`
+}
+
+// RunFile is a file in the initrd of a machine.
+type RunFile struct {
+	Path string `json:"path"` // absolute
+	// Content is a text, in which ${vars.x} stands for a var of the machine.
+	Content string `json:"content"`
+	Mode    string `json:"mode,omitempty"` // such as "0755"; default "0644"
 }
 
 // Values of Run.WhenDone.
@@ -59,7 +86,8 @@ type RunOnFailure struct {
 
 // RunResults says what is kept of what a run leaves in its results directory.
 type RunResults struct {
-	// Files are patterns such as out/** below the results directory. Without patterns no file is kept.
+	// Files are patterns such as out/** below the results directory. Without patterns no file of a script is kept, and
+	// every file that a kernel of one's own uploads.
 	Files []string `json:"files,omitempty"`
 	// MaxSize is the most bytes of all files of a run, with an optional unit; default 1GiB.
 	MaxSize string `json:"maxSize,omitempty"`
@@ -86,5 +114,9 @@ const (
 	DefaultDeadline  = "1h"
 	MaxClaimPriority = 1000
 	MaxRunScript     = 1 << 20 // bytes
+	MaxRunInitrds    = 16
+	MaxRunFiles      = 100
+	MaxRunFileBytes  = 1 << 20 // of all files of a machine's initrd
+	MaxRunArguments  = 1024    // bytes: a kernel reads 2,047, and those of the run come besides
 	MaxItemsFile     = 4 << 20 // bytes
 )

@@ -10,7 +10,7 @@ import (
 	"github.com/gitmetal/ingot/schemas"
 )
 
-// checkImageHosts finds images and plug-ins from a host that the fleet's settings do not allow.
+// checkImageHosts finds images, kernels and plug-ins from a host that the fleet's settings do not allow.
 func (l *loader) checkImageHosts() {
 	allowed := l.fleet.Settings.ImageHosts
 	if len(allowed) == 0 {
@@ -20,6 +20,9 @@ func (l *loader) checkImageHosts() {
 		d := l.trunk.workloads()[name]
 		if install := d.Workload.Spec.Install; install != nil {
 			l.checkFetchedHost(d, "spec.install.image.url", install.Image.URL, allowed)
+		}
+		if run := d.Workload.Spec.Run; run != nil && run.Boot != nil {
+			l.checkKernelHosts(d, *run.Boot, allowed)
 		}
 		for i, use := range d.Workload.Spec.Steps {
 			l.checkFetchedHost(d, fmt.Sprintf("spec.steps[%d].args.image.url", i), writtenURL(use), allowed)
@@ -33,6 +36,14 @@ func (l *loader) checkImageHosts() {
 		}
 	}
 	l.checkPluginHosts(allowed)
+}
+
+// checkKernelHosts finds a kernel and initrds from a host that the fleet's settings do not allow.
+func (l *loader) checkKernelHosts(d schemas.Document, b schemas.RunBoot, allowed []string) {
+	l.checkFetchedHost(d, "spec.run.boot.kernel.url", b.Kernel.URL, allowed)
+	for i, initrd := range b.Initrds {
+		l.checkFetchedHost(d, fmt.Sprintf("spec.run.boot.initrds[%d].url", i), initrd.URL, allowed)
+	}
 }
 
 // checkInjectedHosts finds files of inject-files from a host that the fleet's settings do not allow.

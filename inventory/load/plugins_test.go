@@ -97,6 +97,20 @@ func TestHostsOfPlugins(t *testing.T) {
 	}
 }
 
+// TestHostsOfKernels: spec.imageHosts of the fleet covers kernels and initrds of one's own.
+func TestHostsOfKernels(t *testing.T) {
+	t.Parallel()
+	digest := strings.Repeat("1", 64)
+	files := pluginFleet("")
+	files["workloads/own.yaml"] = apiVersion + "kind: Workload\nmetadata: {name: own}\nspec:\n  replicas: 1\n  hosts: {matchLabels: {a: b}}\n  run:\n" +
+		"    boot:\n      kernel: {url: https://mirror.example.com/k, sha256: \"" + digest + "\"}\n      initrds: [{url: https://other.example.com/i, sha256: \"" + digest + "\"}]\n"
+	files["ingot.yaml"] = apiVersion + "kind: Fleet\nmetadata: {name: fleet}\nspec: {imageHosts: [images.example.com, mirror.example.com]}\n"
+	_, findings := load.Fleet(snapshot(files), nil)
+	if len(findings) != 1 || !strings.Contains(findings[0].String(), "error: spec.run.boot.initrds[0].url: files are not fetched from other.example.com") {
+		t.Errorf("findings = %v", findings)
+	}
+}
+
 // TestALargePluginIsFetched: what is over 1 MiB does not come from the commit.
 func TestALargePluginIsFetched(t *testing.T) {
 	t.Parallel()

@@ -19,9 +19,10 @@ type Work struct {
 	// Batch names the batch: the digest of everything below that decides what a run computes, and of spec.run.batch.
 	Batch string
 	Text  string // spec.run.batch
-	// Script is the executable file of the commit, and Path its path.
+	// Script is the executable file of the commit, and Path its path. Kernel stands in their place; nil for a script.
 	Script []byte
 	Path   string
+	Kernel *Kernel
 	Args   map[string]any
 	// Items are the arguments of the single runs, each merged over Args. Without items every run has the same arguments.
 	Items []map[string]any

@@ -59,7 +59,11 @@ func (l *resolver) resolve(d schemas.Document) runs.Work {
 		Completions: r.Completions, Retries: schemas.DefaultRetries, Keeps: r.WhenDone == schemas.WhenDonePowerOff,
 		Results: readLimits(r.Results)}
 	l.checkSelector(d, w.When)
-	w.Script = l.readRunScript(d, r.Script)
+	if r.Boot == nil {
+		w.Script = l.readRunScript(d, r.Script)
+	} else {
+		w.Kernel = l.readKernel(d, *r.Boot)
+	}
 	w.Items = l.readItems(d, r.Items)
 	if w.Completions == 0 {
 		w.Completions = cmp.Or(len(w.Items), w.Replicas)
@@ -78,7 +82,11 @@ func (l *resolver) resolve(d schemas.Document) runs.Work {
 		}
 	}
 	l.checkRunArguments(d, w)
-	w.Batch = "b" + inventory.Digest("ingot batch v1", string(w.Script), mustJSON(w.Args), mustJSON(w.Items), mustJSON(w.Count()), w.Text)
+	parts := []string{"ingot batch v1", string(w.Script), mustJSON(w.Args), mustJSON(w.Items), mustJSON(w.Count()), w.Text}
+	if w.Kernel != nil {
+		parts = append(parts, w.Kernel.Digests()...)
+	}
+	w.Batch = "b" + inventory.Digest(parts...)
 	return w
 }
 

@@ -95,3 +95,57 @@ func TestWhatBeginsABatch(t *testing.T) {
 		t.Error("another script is the same batch")
 	}
 }
+
+const kernelWorkload = `apiVersion: ingot.dev/v1alpha1
+kind: Workload
+metadata: {name: pi}
+spec:
+  replicas: 3
+  hosts: {matchLabels: {pool: batch}}
+  run:
+    boot:
+      kernel: {url: "https://a/vmlinuz", sha256: "KKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKK"}
+      initrds: [{url: a/initrd, sha256: "1111111111111111111111111111111111111111111111111111111111111111"}]
+      arguments: [console=ttyS0]
+      files: [{path: /etc/motd, content: "${vars.site}", mode: "0600"}]
+`
+
+func resolveKernel(t *testing.T, replace ...string) work.Resolved {
+	t.Helper()
+	text := strings.NewReplacer(append(replace, "K", "0")...).Replace(kernelWorkload)
+	documents, findings := decode.DecodeFile("workloads/pi.yaml", []byte(text))
+	if len(findings) > 0 {
+		t.Fatal(findings)
+	}
+	r, _ := work.Resolve(documents[0], nil)
+	return r
+}
+
+// TestAKernelBeginsABatch: its content and what it is given decide, and not where it is fetched.
+func TestAKernelBeginsABatch(t *testing.T) {
+	t.Parallel()
+	first := resolveKernel(t)
+	k := first.Work.Kernel
+	if len(first.Findings) > 0 || k == nil || len(k.Fetches()) != 2 || k.Files[0].Mode != 0o600 || k.HidesToken || len(first.Files) > 0 {
+		t.Fatalf("%+v, %v, files %q", k, first.Findings, first.Files)
+	}
+	for replace, anew := range map[[2]string]bool{{"https://a/", "https://b/"}: false, {"\"K", "\"2"}: true, {"\"1", "\"2"}: true,
+		{"console=ttyS0", "quiet"}: true, {"vars.site", "vars.rack"}: true, {"0600", "0644"}: true,
+		{"arguments:", "tokenOnCommandLine: false\n      arguments:"}: true} {
+		if got := resolveKernel(t, replace[0], replace[1]).Work.Batch; (got != first.Work.Batch) != anew {
+			t.Errorf("%s for %s: batch %s, before %s, want a new one: %t", replace[1], replace[0], got, first.Work.Batch, anew)
+		}
+	}
+}
+
+// TestMistakesOfAKernel: a secret would be on the medium for whoever reads it, and arguments are not replaced.
+func TestMistakesOfAKernel(t *testing.T) {
+	t.Parallel()
+	for replace, want := range map[[2]string]string{{"${vars.site}", "${secret.a.b}"}: "not supported yet: ${secret.a.b}",
+		{"${vars.site}", "${var.site}"}: "${var.site}", {"console=ttyS0", "\"site=${vars.site}\""}: "in the arguments of a kernel"} {
+		r := resolveKernel(t, replace[0], replace[1])
+		if len(r.Findings) != 1 || !strings.Contains(r.Findings[0].Message, want) || r.Findings[0].Line == 0 {
+			t.Errorf("%s: %v, want %q", replace[1], r.Findings, want)
+		}
+	}
+}

@@ -163,6 +163,8 @@ func (v *View) whyClaimsNothing(w runs.Work, s runs.State) string {
 		return v.fleet.Stopped
 	case w.Paused:
 		return "spec.paused is true"
+	case w.Kernel != nil:
+		return "this ingot does not boot spec.run.boot yet"
 	default:
 		return ""
 	}

@@ -11,18 +11,18 @@ import (
 
 // notSupported are fields of a Workload that belong to the contract and that this version does not read.
 var notSupported = map[string]string{
-	"spec.ring":          "a Workload with run follows the trunk",
-	"spec.run.plugin":    "run a script",
-	"spec.run.boot":      "run a script in the ramdisk of ingot",
-	"spec.run.iso":       "run a script in the ramdisk of ingot",
-	"spec.run.isolation": "every run has a boot of its own",
-	"spec.run.endsWith":  "a run ends with the end of its script",
-	"spec.run.ready":     "a run has no readiness",
-	"spec.run.disks":     "a run is given no disk",
-	"spec.run.scratch":   "a run is given no disk",
-	"spec.run.network":   "a run has the network of the host's ramdisk",
-	"spec.run.sshKeys":   "there is no sshd in the ramdisk",
-	"spec.run.files":     "give values in args",
+	"spec.ring":            "a Workload with run follows the trunk",
+	"spec.run.plugin":      "run a script, or a kernel",
+	"spec.run.boot.loader": "the shim and GRUB of the ramdisk of ingot start the kernel",
+	"spec.run.iso":         "run a script in the ramdisk of ingot, or a kernel",
+	"spec.run.isolation":   "every run has a boot of its own",
+	"spec.run.endsWith":    "a run ends with the end of its script, or with what its kernel says",
+	"spec.run.ready":       "a run has no readiness",
+	"spec.run.disks":       "a run is given no disk",
+	"spec.run.scratch":     "a run is given no disk",
+	"spec.run.network":     "a run has the network of the host's ramdisk",
+	"spec.run.sshKeys":     "there is no sshd in the ramdisk, and a kernel of one's own gets keys in spec.run.boot.files",
+	"spec.run.files":       "give values in args, or in spec.run.boot.files",
 }
 
 // checkRun checks a Workload with spec.run.
@@ -34,9 +34,7 @@ func (c *checker) checkRun(s schemas.WorkloadSpec) {
 			c.addError(field, "keep one of them", "it does not go together with spec.run")
 		}
 	}
-	if c.checkRequired("spec.run.script", r.Script) {
-		c.checkPath("spec.run.script", r.Script)
-	}
+	c.checkRunForm(r)
 	switch {
 	case !c.document.IsWritten("spec.replicas"):
 		c.addMissing("spec.replicas", "how many machines are claimed", "the field is missing")

@@ -1,6 +1,6 @@
 // Package claims decides which machines the Workloads with spec.run have. The package is pure.
 //
-// WhyNotFree says of one machine why no Workload may claim it. Choose then gives every Workload its machines, from the
+// WhyNotFree says of one machine why no Workload may claim it, and WhyNotFor why one Workload may not. Choose then gives every Workload its machines, from the
 // claims that exist and the free machines. The daemon and the plan of a pull request both call Choose: do not choose a
 // machine elsewhere.
 package claims
@@ -161,7 +161,8 @@ func Choose(wishes []Wish, f Fleet) map[string]Choice {
 	for _, wish := range wishes {
 		if c := choices[wish.Work.Workload]; wish.Blocked == "" && !wish.Work.Paused {
 			left := slices.DeleteFunc(slices.Clone(free), func(id string) bool {
-				return taken[id] || slices.Contains(c.Released, id) || !f.Matches(wish.Work, f.Machines[id])
+				return taken[id] || slices.Contains(c.Released, id) || !f.Matches(wish.Work, f.Machines[id]) ||
+					WhyNotFor(wish.Work, f.Machines[id]) != ""
 			})
 			c.Taken = left[:min(len(left), c.Missing(wish.Work))]
 			for _, id := range c.Taken {
@@ -188,7 +189,7 @@ func keepClaims(wish Wish, f Fleet, taken map[string]bool) Choice {
 		case taken[claim.Machine] || another:
 			why = "another workload has the machine"
 		default:
-			if why = WhyNotFree(m); why == "" && !f.Matches(wish.Work, m) {
+			if why = cmp.Or(WhyNotFree(m), WhyNotFor(wish.Work, m)); why == "" && !f.Matches(wish.Work, m) {
 				why = "no longer selected"
 			}
 		}
@@ -260,7 +261,7 @@ func Explain(w runs.Work, f Fleet) (matching int, notFree map[string]string) {
 			continue
 		}
 		matching++
-		if why := WhyNotFree(m); why != "" {
+		if why := cmp.Or(WhyNotFree(m), WhyNotFor(w, m)); why != "" {
 			notFree[id] = why
 		}
 	}

@@ -3,6 +3,7 @@ package claims_test
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -301,5 +302,47 @@ func BenchmarkChoose(b *testing.B) {
 		m.Desired.Labels = map[string]string{"pool": "p1", "round": fmt.Sprint(b.N)}
 		all["m00001"] = m
 		claims.Choose(wishes, f)
+	}
+}
+
+// TestWhoMayBootAKernel has a row for every row of WhyNotFor's table: a kernel gets no machine with a disk that holds
+// something, and a script does.
+func TestWhoMayBootAKernel(t *testing.T) {
+	t.Parallel()
+	kernel := runs.Work{Workload: "own", Replicas: 1, Kernel: &runs.Kernel{}}
+	blank, data := inventory.Content{Blank: true}, inventory.Content{Signature: "1234567812345678"}
+	disks := func(contents ...inventory.Content) (all []inventory.Disk) {
+		for i, c := range contents {
+			all = append(all, inventory.Disk{Serial: fmt.Sprintf("SN%d", i), Size: 1 << 30, Content: c})
+		}
+		return all
+	}
+	for name, test := range map[string]struct {
+		work  runs.Work
+		disks []inventory.Disk
+		why   string
+	}{
+		"a script":                  {runs.Work{Workload: "pi", Replicas: 1}, disks(data), ""},
+		"without a disk":            {kernel, nil, ""},
+		"blank disks":               {kernel, disks(blank, blank), ""},
+		"a disk that holds data":    {kernel, disks(blank, data), "its disk SN1 is not blank"},
+		"a disk that is unreadable": {kernel, disks(inventory.Content{Unreadable: "input/output error"}), "its disk SN0 is not blank"},
+	} {
+		m := free("m1")
+		m.Record.Facts.Disks = test.disks
+		why := claims.WhyNotFor(test.work, m)
+		if (why == "") != (test.why == "") || !strings.HasPrefix(why, test.why) {
+			t.Errorf("%s: %q, want %q", name, why, test.why)
+		}
+		fleet := claims.Fleet{Machines: map[string]claims.Machine{"m1": m}, Matches: func(runs.Work, claims.Machine) bool { return true }}
+		taken := claims.Choose([]claims.Wish{{Work: test.work}}, fleet)[test.work.Workload].Taken
+		_, notFree := claims.Explain(test.work, fleet)
+		if (len(taken) == 1) != (test.why == "") || notFree["m1"] != why {
+			t.Errorf("%s: taken %q, not free because %q", name, taken, notFree["m1"])
+		}
+		has := claims.Wish{Work: test.work, Claims: []runs.Claim{{Machine: "m1"}}}
+		if left := claims.Choose([]claims.Wish{has}, fleet)[test.work.Workload].Released; (len(left) == 0) != (test.why == "") {
+			t.Errorf("%s: a claim is released: %q", name, left)
+		}
 	}
 }
