@@ -45,3 +45,10 @@ func NamedDisk(hints *schemas.DiskHints) DiskID {
 	}
 	return diskid.Named(hints.WWN, hints.Serial)
 }
+
+// ErasedDisk is the identity of the disk of a receipt.
+func ErasedDisk(r Erased) DiskID {
+	disk := diskid.Named(r.WWN, r.Serial)
+	disk.Size = r.Size
+	return disk
+}

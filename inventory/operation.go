@@ -136,7 +136,7 @@ type StepState struct {
 	// Described is what the plug-ins said of themselves when the step was done. A plug-in that says another version later
 	// in the operation is not run.
 	Described []Described `json:"described,omitempty" minReader:"6"`
-	// Erased are the receipts of the disks that the step erased and read back, in the last attempt that ended.
+	// Erased are the receipts of the disks that the step erased and read back, in all attempts, the oldest first.
 	Erased []Erased `json:"erased,omitempty"`
 	// Unknown holds a newer ingot's members, to write back.
 	Unknown format.Unknown `json:"-"`

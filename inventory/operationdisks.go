@@ -72,6 +72,11 @@ func (o Operation) Others() (others []DiskID) {
 // the disks of its names, of a job for the whole list all.
 func (o Operation) StepDisks() []int {
 	step, _ := o.Step()
+	return o.DisksOf(step)
+}
+
+// DisksOf are the indexes of the disks that a step may write to.
+func (o Operation) DisksOf(step StepState) []int {
 	return o.selectDisks(func(i int) bool {
 		named := o.Disks[i].Name != "" && slices.Contains(step.Writes, o.Disks[i].Name) ||
 			i == 0 && slices.Contains(step.Writes, schemas.RootDiskName)

@@ -22,7 +22,8 @@ func (l *Loop) actOnPlan(ctx context.Context, in *lookInput, next plan.Plan) (ac
 	}
 	action := next.Action.Identified(l.config.NewID).Marked(in.record.ID, l.config.Mark)
 	// a page shows the host before an inspection powers it on, and a reboot before its command is sent
-	if action.Kind == act.OpenBoot && action.Begins(in.record) || action.Kind == act.Reboot {
+	shown := action.Kind == act.OpenBoot && action.Begins(in.record) || action.Kind == act.Reboot
+	if shown || l.owesReceipts(in.record.ID) {
 		if outcome := l.ensurePublished(in.record); outcome.Result != act.Done {
 			return action.Kind, outcome
 		}

@@ -28,6 +28,14 @@ func (l *Loop) ensurePublished(record inventory.Record) act.Outcome {
 	return act.Outcome{Result: act.Waits, Why: "the host is being pushed to the status branch"}
 }
 
+// owesReceipts reports whether the status branch lacks receipts of erased disks. Nothing is done to a host before the
+// push: until then the host's agent can say again which disks it erased.
+func (l *Loop) owesReceipts(id inventory.MachineID) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.branch.OwesReceipts(id)
+}
+
 // gatherTime is how long an urgent push waits for further hosts.
 const gatherTime = 200 * time.Millisecond
 

@@ -94,11 +94,9 @@ func (l *Loop) restoreHosts(ctx context.Context) error {
 	for _, h := range known.Hosts {
 		l.addRestored(h)
 	}
-	for file, content := range known.Files {
-		l.branch.RestoreFile(file, content)
-	}
+	known.Refuse(l.branch.RestoreFiles(known.Files))
 	for file, err := range known.Refused {
-		l.config.Log.Error("status page not readable", "page", file, "error", err)
+		l.config.Log.Error("file of the status branch not readable", "page", file, "error", err)
 	}
 	if known.Rebuilt > 0 {
 		l.config.Log.Warn("records rebuilt from the status branch", "hosts", known.Rebuilt, "journal", len(entries))

@@ -16,6 +16,7 @@ import (
 	"github.com/gitmetal/ingot/cmd/ingot/imageadd"
 	"github.com/gitmetal/ingot/cmd/ingot/logs"
 	"github.com/gitmetal/ingot/cmd/ingot/rack"
+	"github.com/gitmetal/ingot/cmd/ingot/receipts"
 	"github.com/gitmetal/ingot/cmd/ingot/results"
 	"github.com/gitmetal/ingot/cmd/ingot/rulestest"
 	"github.com/gitmetal/ingot/cmd/ingot/run"
@@ -88,7 +89,7 @@ func newRoot(s streams) *cobra.Command {
 	root.SetErr(s.Err)
 	root.AddCommand(
 		newBMC(s), newConsent(s), newConsole(s), newForget(s), newInit(s), rack.NewCommand(s.Out, s.Err), newPlan(s), newRamdisk(s),
-		newRetry(s), newResume(s), run.NewCommand(s.Out), imageadd.NewCommand(s.Out), results.NewCommand(s.Out, s.Err), logs.NewCommand(s.Out, s.Err),
+		newRetry(s), newResume(s), run.NewCommand(s.Out), imageadd.NewCommand(s.Out), results.NewCommand(s.Out, s.Err), receipts.NewCommand(s.Out, s.Err), logs.NewCommand(s.Out, s.Err),
 		discovered.NewDiscovery(s.Out, s.Err), discovered.NewDiscover(s.Out, s.Err), discovered.NewDiscovered(s.Out, s.Err),
 		newSecret(s), newServe(s), newShow(s), newRender(s), newStatus(s), newStep(s), newTrust(s), newValidate(s), newVersion(s),
 		newWhy(s), rulestest.NewCommand(s.Out, s.Err),

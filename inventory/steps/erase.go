@@ -63,6 +63,19 @@ func FindErasedSystem(list []Step) (Step, bool) {
 	return Step{}, false
 }
 
+// MaxErased is how many receipts a step keeps, the newest.
+const MaxErased = 1024
+
+// AddErased adds the receipts of an attempt to those of the attempts before.
+func AddErased(before, erased []Erased, attempt int) []Erased {
+	all := slices.Clone(before)
+	for _, r := range erased {
+		r.Attempt = attempt
+		all = append(all, r)
+	}
+	return all[max(0, len(all)-MaxErased):]
+}
+
 // Erased is the receipt of a disk that a step erased and read back.
 type Erased struct {
 	Name         string    `json:"name"` // in spec.disks, or root
@@ -79,6 +92,8 @@ type Erased struct {
 	Samples      int       `json:"samples"`         // blocks of 4 KiB that were read back
 	Known        int       `json:"known,omitempty"` // samples that were not zero before: none was found again
 	Agent        string    `json:"agent"`           // version
+	// Attempt is the operation's attempt; 0 in a receipt of an earlier ingot.
+	Attempt int `json:"attempt,omitempty"`
 	// Unknown holds a newer ingot's members, to write back.
 	Unknown format.Unknown `json:"-"`
 }

@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"github.com/gitmetal/ingot/inventory"
+	"github.com/gitmetal/ingot/inventory/steps"
 	"github.com/gitmetal/ingot/reconcile/plan/change"
 )
 
@@ -49,7 +50,7 @@ func recordStep(op *inventory.Operation, a Action) {
 		change.KeepMark(op, a.Table)
 	}
 	if step, due := op.Step(); due {
-		step.Described, step.Erased = a.Described, a.Erased
+		step.Described, step.Erased = a.Described, steps.AddErased(step.Erased, a.Erased, op.Attempt)
 		op.Steps[op.Cursor] = step
 	}
 	leaveStep(op, inventory.StepDone)

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/gitmetal/ingot/inventory"
+	"github.com/gitmetal/ingot/inventory/steps"
 	"github.com/gitmetal/ingot/reconcile/plan/change"
 )
 
@@ -181,13 +182,13 @@ func endFailedAttempt(rec inventory.Record, a Action) inventory.Record {
 	AdvanceStage(op, inventory.Working)
 	rec = restoreReplaced(rec)
 	op.Error = a.Error
+	if step, due := op.Step(); due {
+		step.Once, step.Erased = step.Once || a.Final, steps.AddErased(step.Erased, a.Erased, op.Attempt)
+		op.Steps[op.Cursor] = step
+	}
 	op.Attempt++
 	if a.Withdrawn {
 		op.Withdrawn++
-	}
-	if step, due := op.Step(); due {
-		step.Once, step.Erased = step.Once || a.Final, a.Erased
-		op.Steps[op.Cursor] = step
 	}
 	noteLeft(op, a.Left)
 	rewindCursor(op, a)

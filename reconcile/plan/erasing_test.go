@@ -42,7 +42,7 @@ func TestAnEraseOfTheRootDiskNeedsOneConsent(t *testing.T) {
 	if m.record.Installed == nil || !slices.Equal(m.ran, []string{"erase-disks 1"}) || len(m.wrote) != 1 {
 		t.Errorf("ran %v, wrote %v, installed %+v", m.ran, m.wrote, m.record.Installed)
 	}
-	want := []inventory.Erased{{Name: "root", Serial: rootDisk.Serial, Policy: "clear", Method: "overwrite"}}
+	want := []inventory.Erased{{Name: "root", Serial: rootDisk.Serial, Policy: "clear", Method: "overwrite", Attempt: 1}}
 	if diff := cmp.Diff(want, erased); diff != "" {
 		t.Errorf("receipts (-want +got):\n%s", diff)
 	}

@@ -6,6 +6,7 @@ package recovery
 
 import (
 	"fmt"
+	"maps"
 	"reflect"
 	"slices"
 
@@ -155,6 +156,9 @@ func (m *State) addFleetPage(name string, file status.File) {
 		m.Life = max(m.Life, before.Daemon.Life.Number)
 	}
 }
+
+// Refuse adds files that are not believed, with why, by path.
+func (m *State) Refuse(files map[string]error) { maps.Copy(m.Refused, files) }
 
 // IsNewer reports whether the branch knows more than the journal, whose last claimed life is given: a page is newer, or
 // a life claimed the fleet that the journal does not know. The journal was lost, or is an old copy.

@@ -10,6 +10,7 @@ import (
 	"slices"
 
 	"github.com/gitmetal/ingot/inventory"
+	"github.com/gitmetal/ingot/reconcile/receipts"
 	"github.com/gitmetal/ingot/reconcile/status"
 )
 
@@ -23,6 +24,8 @@ type Branch struct {
 	pages map[inventory.MachineID]*page
 	due   map[inventory.MachineID]bool // hosts whose page may have to be pushed; true: a machine waits for the push
 	waits int                          // how many are true
+
+	receipts receipts.Files // of erased disks; a new one is pushed at once
 }
 
 // page is a host's document and how much of it is on the branch. A document is encoded only when it is pushed.
@@ -42,7 +45,8 @@ type digest [sha256.Size]byte
 
 // New makes a Branch without pages.
 func New() *Branch {
-	return &Branch{files: map[string][]byte{}, pages: map[inventory.MachineID]*page{}, due: map[inventory.MachineID]bool{}}
+	return &Branch{files: map[string][]byte{}, pages: map[inventory.MachineID]*page{}, due: map[inventory.MachineID]bool{},
+		receipts: receipts.NewFiles()}
 }
 
 // MarkStale says that the fleet's pages may read differently now.
@@ -69,7 +73,11 @@ func (b *Branch) HostDocuments() []status.Document {
 func (b *Branch) WritePage(host inventory.MachineID, document status.Document, operation string) bool {
 	p := b.openPage(host)
 	p.operation, p.withheld = operation, false
-	return b.setDocument(host, document)
+	changed := b.setDocument(host, document)
+	if changed {
+		b.receipts.Note(document)
+	}
+	return changed
 }
 
 // WithholdPage shows people a document and keeps the host's page on the branch: the host's record cannot be read, and
@@ -115,11 +123,15 @@ func (b *Branch) IsPushed(host inventory.MachineID) bool {
 	return p.version > 0 && p.version == p.current
 }
 
-// ShowsOperation reports whether the branch shows a host with this operation, or with "" without an operation.
+// ShowsOperation reports whether the branch shows a host with this operation, or with "" without an operation, and has
+// the host's receipts.
 func (b *Branch) ShowsOperation(host inventory.MachineID, operation string) bool {
 	p := b.copyPage(host)
-	return p.current > 0 && p.published == operation && b.Trouble == ""
+	return p.current > 0 && p.published == operation && b.Trouble == "" && !b.OwesReceipts(host)
 }
+
+// OwesReceipts reports whether the branch lacks receipts of a host.
+func (b *Branch) OwesReceipts(host inventory.MachineID) bool { return b.receipts.OwesMachine(host) }
 
 // RequestPush says that a machine waits for the push of its page.
 func (b *Branch) RequestPush(host inventory.MachineID) {
@@ -130,7 +142,8 @@ func (b *Branch) RequestPush(host inventory.MachineID) {
 
 // PendingPush reports whether there may be pages to push, and whether a machine waits for the push.
 func (b *Branch) PendingPush() (waiting, urgent bool) {
-	return b.stale || len(b.due) > 0, b.waits > 0
+	receipts := b.receipts.HasDue()
+	return b.stale || len(b.due) > 0 || receipts, b.waits > 0 || receipts
 }
 
 // isDue reports whether a page may have to be pushed.
@@ -167,7 +180,7 @@ type Change struct {
 
 // GatherChange gathers every page that the branch may lack; fleet encodes the fleet's pages.
 func (b *Branch) GatherChange(fleet func() map[string][]byte) *Change {
-	c := &Change{Files: map[string][]byte{}, pages: map[inventory.MachineID]page{}, fleet: fleet,
+	c := &Change{Files: b.receipts.EncodeDue(), pages: map[inventory.MachineID]page{}, fleet: fleet,
 		files: maps.Clone(b.files)}
 	for id := range b.due {
 		c.pages[id] = *b.pages[id]
@@ -215,10 +228,11 @@ func (c *Change) HostDocuments() map[inventory.MachineID]status.Document {
 // SettleChange records the pushed pages and returns the hosts that waited for the push.
 func (b *Branch) SettleChange(c *Change) (waiting []inventory.MachineID) {
 	for path, content := range c.Files {
-		if !status.IsHost(path) {
+		if !status.IsHost(path) && !receipts.IsFile(path) {
 			b.files[path] = content
 		}
 	}
+	b.receipts.Settle(c.Files)
 	for id, pushed := range c.pages {
 		p := b.pages[id]
 		p.pushed, p.current, p.published = pushed.pushed, pushed.current, pushed.published
@@ -237,13 +251,25 @@ func (b *Branch) RestorePage(host inventory.MachineID, document status.Document,
 	p.document, p.version, p.operation = document, 1, operation
 	p.pushed, p.current, p.published = sha256.Sum256(content), 1, operation
 	b.indexPage(host, p)
+	b.receipts.Note(document)
 }
 
 // Files gives the paths of the pages of the fleet that the branch has.
 func (b *Branch) Files() []string { return slices.Collect(maps.Keys(b.files)) }
 
-// RestoreFile records a page of the fleet as read from the branch.
-func (b *Branch) RestoreFile(path string, content []byte) { b.files[path] = content }
+// RestoreFiles records the pages of the fleet, and the files of receipts, as read from the branch, and gives the files of
+// receipts that are not believed, with why.
+func (b *Branch) RestoreFiles(files map[string][]byte) map[string]error {
+	refused := map[string]error{}
+	for path, content := range files {
+		if !receipts.IsFile(path) {
+			b.files[path] = content
+		} else if err := b.receipts.Restore(path, content); err != nil {
+			refused[path] = err
+		}
+	}
+	return refused
+}
 
 // HasPage reports whether the last known page of a host on the branch has these bytes.
 func (b *Branch) HasPage(host inventory.MachineID, page []byte) bool {
@@ -273,5 +299,5 @@ func (b *Branch) CompareTip(there map[string][]byte) (differ int) {
 			differ++
 		}
 	}
-	return differ
+	return differ + b.receipts.CompareTip(there)
 }
