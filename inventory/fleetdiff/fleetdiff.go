@@ -7,6 +7,7 @@ import (
 	"bytes"
 	"reflect"
 	"slices"
+	"unsafe"
 
 	"github.com/gitmetal/ingot/inventory"
 	"github.com/gitmetal/ingot/inventory/refs"
@@ -77,7 +78,18 @@ func AsksTheSame(before, after inventory.Desired) bool {
 	if !hasConditions(before.Workload) && !hasConditions(after.Workload) { // a condition may ask for each var, and the name
 		before.Vars, before.Name = after.Vars, after.Name // the vars in use are in the workload
 	}
-	if before.Workload != after.Workload { // the fleets of two commits share what is equal
+	return sharesAll(before, after) || isEqual(before, after)
+}
+
+// sharesAll reports whether two desires are the same bytes: equal values, and the same pointers, maps and slices. The
+// fleets of two commits share what is equal, so that of 10,000 hosts nearly all are told apart here, without a walk.
+func sharesAll(before, after inventory.Desired) bool {
+	const size = unsafe.Sizeof(before)
+	return *(*[size]byte)(unsafe.Pointer(&before)) == *(*[size]byte)(unsafe.Pointer(&after))
+}
+
+func isEqual(before, after inventory.Desired) bool {
+	if before.Workload != after.Workload {
 		before.Workload, after.Workload = withoutPlaces(before.Workload), withoutPlaces(after.Workload)
 	}
 	return reflect.DeepEqual(&before, &after)

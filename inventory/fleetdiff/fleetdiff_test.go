@@ -107,3 +107,17 @@ func TestNewTroubles(t *testing.T) {
 		}
 	}
 }
+
+// TestSharedDesiresCostNothing compares desires as the fleets of two commits share them.
+func TestSharedDesiresCostNothing(t *testing.T) {
+	before := fleet("c1").Hosts["web-1"]
+	after := before
+	after.Commit, after.Release, after.File, after.Line = "c2", "c2", "hosts/else.yaml", 7
+	if n := testing.AllocsPerRun(100, func() {
+		if !fleetdiff.AsksTheSame(before, after) {
+			t.Fatal("another desire")
+		}
+	}); n > 0 {
+		t.Errorf("%v allocations, want none", n)
+	}
+}
