@@ -63,6 +63,8 @@ func acts() map[string]happening {
 		"daemon: is stopped by a signal":                         pausesProcess,
 		"daemon: is stopped by a signal while it looks":          whileLooking(pausesProcess),
 		"state: a daemon is suspended while it looks":            whileLooking(suspends),
+		"daemon: is stopped by a signal before an effect":        afterWrite(pausesProcess),
+		"state: a daemon is suspended before an effect":          afterWrite(suspends),
 		"person: swaps two blades":                               swapsBlades,
 		"person: replaces a disk":                                swapsDisk,
 		"person: plugs a second disk in":                         addsDisk,

@@ -43,6 +43,8 @@ type daemon struct {
 	effects    int           // counts effects, for crashes between two of them
 	changes    int           // effects outside, for the rule of quiescence
 	ambush     *ambush       // happens in the middle of its next look
+	onWrite    *ambush       // happens after one of its next writes of a record
+	writes     int           // that are left until then
 	crashAt    int           // the effect at which it dies; 0 never
 }
 

@@ -97,6 +97,9 @@ func (j *memoryJournal) Put(ctx context.Context, record inventory.Record, revisi
 	if err != nil {
 		return 0, fmt.Errorf("write the record of %s: %w", record.ID, err)
 	}
+	if j.p != nil {
+		j.p.meetWrite()
+	}
 	return written, nil
 }
 

@@ -187,13 +187,41 @@ func whileLooking(do happening) happening {
 	}
 }
 
+// afterWrite has something happen to the first daemon after the journal took one of its next records: an effect is written
+// down, and not done yet.
+func afterWrite(do happening) happening {
+	return func(w *world, d deed) bool {
+		w.daemons[0].writes, w.daemons[0].onWrite = 1+int(d.size*4), &ambush{d, do}
+		return false // it counts when it happens
+	}
+}
+
 // meetLook has happen what waits for a look of the process.
 func (p *process) meetLook() {
-	waits, w := p.d.ambush, p.w()
+	waits := p.d.ambush
+	p.d.ambush = nil
+	p.meet(waits)
+}
+
+// meetWrite has happen what waits for a write of the process.
+func (p *process) meetWrite() {
+	d := p.d
+	if d.onWrite == nil {
+		return
+	}
+	if d.writes--; d.writes == 0 {
+		waits := d.onWrite
+		d.onWrite = nil
+		p.meet(waits)
+	}
+}
+
+// meet has an ambush happen to the process, and waits as long as its machine is suspended.
+func (p *process) meet(waits *ambush) {
+	w := p.w()
 	if waits == nil || w.healing {
 		return
 	}
-	p.d.ambush = nil
 	w.step()
 	if waits.do(w, waits.deed) {
 		w.reach(waits.deed.kind)
