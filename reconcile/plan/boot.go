@@ -23,7 +23,7 @@ func (h *host) startRamdisk(phase Phase) (p Plan, ready bool) {
 		return h.holdHost(change.Hold{Reason: change.RamdiskUnusable, Message: h.Observed.Ramdisk}), false
 	case b == nil || b.Target != inventory.FromRamdisk:
 		return h.openBoot(phase, inventory.FromRamdisk, 1, "the ramdisk is needed"), false
-	case b.Stage == inventory.Preparing:
+	case b.Stage == inventory.Preparing, b.Stage == inventory.Powering && h.Observed.BMC.Power == inventory.PoweredOff:
 		return h.prepareRamdisk(phase, *b), false
 	case b.Stage == inventory.Powering:
 		return planAction(phase, act.Action{Kind: act.PowerOn, Boot: b, Reason: "the medium is in and comes first"}), false
@@ -175,7 +175,7 @@ func (h *host) prepareDisk(phase Phase, b inventory.Boot) Plan {
 	const why = "the machine shall start from its disk"
 	stuck := slices.ContainsFunc(h.Observed.BMC.Media, func(slot inventory.Slot) bool { return slot.Inserted })
 	switch {
-	case stuck && h.Observed.Evidence.Ejects < maxEjects:
+	case stuck && h.Observed.Evidence.Ejects < bootmethod.MaxEjects:
 		return planAction(phase, act.Action{Kind: act.EjectMedia, Reason: why})
 	case stuck && !bootmethod.StartsFromDisk(h.Observed.BMC.Override): // the medium answers nobody, and the override names the disk
 		return planAction(phase, act.Action{Kind: act.BootFromDisk, Boot: &b, NamesDisk: true, Reason: why})
@@ -213,7 +213,7 @@ func (h *host) leaveRamdisk(after time.Duration, why string) *act.Action {
 	}
 	if h.IsOff() {
 		for _, slot := range h.Observed.BMC.Media {
-			if slot.Inserted && slot.Image == h.Observed.Media.URL && h.Observed.Evidence.Ejects < maxEjects {
+			if slot.Inserted && slot.Image == h.Observed.Media.URL && h.Observed.Evidence.Ejects < bootmethod.MaxEjects {
 				return &act.Action{Kind: act.EjectMedia, Reason: why}
 			}
 		}

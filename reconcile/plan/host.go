@@ -7,6 +7,7 @@ import (
 
 	"github.com/gitmetal/ingot/inventory"
 	"github.com/gitmetal/ingot/reconcile/act"
+	"github.com/gitmetal/ingot/reconcile/plan/bootmethod"
 	"github.com/gitmetal/ingot/reconcile/plan/change"
 	"github.com/gitmetal/ingot/reconcile/plan/deadlines"
 	"github.com/gitmetal/ingot/reconcile/plan/evidence"
@@ -105,7 +106,8 @@ func (h *host) decidePlan() Plan {
 	}
 }
 
-// keepHandsOff does nothing to a machine. A job that has not begun to write is taken back from the agent.
+// keepHandsOff does nothing to a machine. A job that has not begun to write is taken back from the agent, and our medium
+// out of the drive of a machine that is off (clearBoot).
 func (h *host) keepHandsOff() Plan {
 	phase := Unmanaged
 	switch {
@@ -122,7 +124,7 @@ func (h *host) keepHandsOff() Plan {
 	p := Plan{Phase: phase, Hold: h.change.Hold, Waits: why + ": nothing is done to the machine"}
 	op := h.Record.Operation
 	if op == nil || op.Stage != inventory.Working {
-		return h.addRunEnd(p)
+		return h.clearBoot(h.addRunEnd(p))
 	}
 	job := h.CurrentJob(*op)
 	handedOut := job.State == inventory.JobAssigned || job.State == inventory.JobRunning
@@ -137,6 +139,17 @@ func (h *host) keepHandsOff() Plan {
 		p.Waits = why + ": the write that has begun ends or fails, then nothing is done to the machine"
 	case handedOut:
 		p.Action = h.withdrawJob(*op, why).Action
+	}
+	return h.clearBoot(p)
+}
+
+// clearBoot adds to a plan that leaves a machine of the fleet alone what it needs to start from its disk again: without
+// our medium and override, which a boot whose write has begun keeps.
+func (h *host) clearBoot(p Plan) Plan {
+	b, op := h.Record.Boot, h.Record.Operation
+	ours := (p.Phase == Protected || p.Phase == Unmanaged) && b != nil && b.Target == inventory.FromRamdisk && h.whyStranger() == ""
+	if p.Action == nil && ours && h.IsOff() && (op == nil || !op.HasBegun()) {
+		p.Action = bootmethod.Clear(h.Observed, *b)
 	}
 	return p
 }

@@ -204,7 +204,9 @@ func (m *model) judge(a act.Action) {
 	reaches := !a.Kind.JournalOnly() && a.Kind != act.FetchImage && a.Kind != act.Publish &&
 		a.Kind != act.WithdrawJob
 	d := m.desired
+	clears := (a.Kind == act.EjectMedia || a.Kind == act.BootFromDisk) && d.Lifecycle != "" && m.power == inventory.PoweredOff
 	switch {
+	case clears && (d.Protect || d.Lifecycle != schemas.Managed):
 	case reaches && d.Lifecycle != schemas.Managed:
 		m.violate("%s of a host that is not ours to manage", a.Kind)
 	case reaches && d.Protect:

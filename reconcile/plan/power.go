@@ -8,11 +8,8 @@ import (
 	"github.com/gitmetal/ingot/reconcile/plan/change"
 )
 
-// Limits of requests that change the power and the media.
-const (
-	maxCuts   = 2 // hard power-offs after which a machine that stays on is held
-	maxEjects = 3 // ejects after which a medium that stays in is left in
-)
+// maxCuts is how many hard power-offs a machine that stays on gets before it is held.
+const maxCuts = 2
 
 // checkOff answers while a reading says Off, and that may be wrong.
 func (h *host) checkOff() (Plan, bool) {

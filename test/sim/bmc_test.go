@@ -197,6 +197,7 @@ func (s *slot) eject(p *process) error {
 		return err
 	}
 	p.d.noteEffect("eject")
+	s.w.checks.driveIsChanged(p, s, "eject")
 	switch {
 	case s.machine != nil && s.machine.isOn() && s.w.meets(ejectWhileOff, s.index):
 		return bmcError{inventory.Refused, "409: the medium is in use"}
@@ -217,6 +218,7 @@ func (s *slot) override(p *process, target, enabled string) error {
 		return err
 	}
 	p.d.noteEffect("override")
+	s.w.checks.driveIsChanged(p, s, "boot override "+target)
 	switch {
 	case s.machine != nil && s.machine.runs == posting && s.w.meets(overrideInPost, s.index):
 		return bmcError{inventory.Refused, "409: the firmware is in its self-test"}

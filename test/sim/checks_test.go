@@ -382,6 +382,33 @@ func (c *checks) machineIsArmed(p *process, m *machine, what string) {
 	}
 }
 
+// driveIsChanged checks that a machine that is left alone loses our medium and override at most, while it is off, and that
+// a machine of no host loses nothing.
+func (c *checks) driveIsChanged(p *process, s *slot, what string) {
+	h, there := c.hostOf(p, s)
+	m := s.machine
+	if !there {
+		c.breaks("S10 orphan", "slot %d: %s, and no host of the accepted commit is there", s.index, what)
+		return
+	}
+	if !h.protect && (h.lifecycle == "" || h.lifecycle == "Managed") {
+		return
+	}
+	view, _ := p.loop.ViewHost(inventory.MachineID(h.id))
+	op := view.Observed.Record.Operation
+	lies := c.w.met(saysOff, s.index) || c.w.met(powerStale, s.index) || c.w.now-s.changed < 2*time.Minute
+	switch {
+	case what != "eject" && what != "boot override None":
+		c.breaks("S10 protected", "slot %d: %s, and host %s is protected", s.index, what, h.id)
+	case m != nil && m.isOn() && !lies:
+		c.breaks("S10 protected", "slot %d: %s while %s is on, and host %s is protected", s.index, what, m, h.id)
+	case op != nil && op.HasBegun():
+		c.breaks("S10 protected", "slot %d: %s, host %s is protected, and its write has begun", s.index, what, h.id)
+	default:
+		c.w.reach("hands off: our medium goes")
+	}
+}
+
 // isPublished reports whether the status branch has shown an operation.
 func (c *checks) isPublished(host, operation string) bool {
 	if c.w.branchMoved { // what was shown may be gone

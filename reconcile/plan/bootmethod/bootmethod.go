@@ -3,6 +3,8 @@
 package bootmethod
 
 import (
+	"slices"
+
 	"github.com/gitmetal/ingot/inventory"
 	"github.com/gitmetal/ingot/reconcile/act"
 	"github.com/gitmetal/ingot/schemas"
@@ -47,6 +49,32 @@ func prepareVirtualMedia(o inventory.Observed, b inventory.Boot) (due *act.Actio
 		return &act.Action{Kind: act.BootFromMedia, Boot: &b, Reason: why}, ""
 	default:
 		return &act.Action{Kind: act.PowerOn, Boot: &b, Reason: "the medium is in and comes first"}, ""
+	}
+}
+
+// MaxEjects is how many ejects a medium that stays in gets before it is left in.
+const MaxEjects = 3
+
+// Clear gives the next action at the BMC of a machine that is off and is left alone from now on, nil for none. Without
+// our medium the drive and the override are somebody else's. The first row that fits decides:
+//
+//	at the BMC                      due
+//	this boot's medium is not in    nothing
+//	the override names the medium   BootFromDisk
+//	the medium may go out           EjectMedia
+//	three ejects changed nothing    nothing: the medium answers nobody new
+func Clear(o inventory.Observed, b inventory.Boot) *act.Action {
+	const why = "the machine is off and is left alone: it shall start from its disk"
+	ours := slices.ContainsFunc(o.BMC.Media, func(s inventory.Slot) bool { return s.Inserted && s.Image == o.Media.URL && s.Image != "" })
+	switch {
+	case !ours:
+		return nil
+	case StartsFromMedia(o.BMC.Override):
+		return &act.Action{Kind: act.BootFromDisk, Boot: &b, Reason: why}
+	case o.Evidence.Ejects < MaxEjects:
+		return &act.Action{Kind: act.EjectMedia, Reason: why}
+	default:
+		return nil
 	}
 }
 

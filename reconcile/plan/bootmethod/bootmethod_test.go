@@ -37,3 +37,32 @@ func TestPrepareVirtualMedia(t *testing.T) {
 		}
 	}
 }
+
+// What is taken away at the BMC of a machine that is left alone, row by row.
+func TestClear(t *testing.T) {
+	t.Parallel()
+	const ours, theirs = "https://daemon/b1", "https://elsewhere/b0"
+	cd, none := inventory.Override{Target: "Cd", Enabled: "Continuous"}, inventory.Override{Target: "None", Enabled: "Disabled"}
+	for name, test := range map[string]struct {
+		image    string
+		override inventory.Override
+		ejects   int
+		want     act.Kind
+	}{
+		"our medium is in, and comes first":          {ours, cd, 0, act.BootFromDisk},
+		"our medium is in":                           {ours, none, 0, act.EjectMedia},
+		"our medium does not go out":                 {ours, none, bootmethod.MaxEjects, ""},
+		"our medium does not go out, and is first":   {ours, cd, bootmethod.MaxEjects, act.BootFromDisk},
+		"another medium is in, and comes first":      {theirs, cd, 0, ""},
+		"no medium is in, and the drive comes first": {"", cd, 0, ""},
+		"no medium is in":                            {"", none, 0, ""},
+	} {
+		o := inventory.Observed{Media: inventory.MediaState{URL: ours}}
+		o.BMC.Override, o.Evidence.Ejects = test.override, test.ejects
+		o.BMC.Media = []inventory.Slot{{ID: "Cd", Inserted: test.image != "", Image: test.image}}
+		due := bootmethod.Clear(o, inventory.Boot{ID: "b1"})
+		if (due == nil) != (test.want == "") || due != nil && due.Kind != test.want {
+			t.Errorf("%s: %+v; want %q", name, due, test.want)
+		}
+	}
+}
