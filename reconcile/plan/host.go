@@ -324,12 +324,11 @@ func (h *host) adjustPower() Plan {
 	if h.Record.Installed == nil {
 		return h.keepIdle()
 	}
-	p, answered := h.checkBMC()
-	if answered {
-		p.Phase = Active
+	if p, answered := h.checkIdentity(); answered {
 		return p
 	}
-	if p, answered := h.checkIdentity(); answered {
+	if p, answered := h.checkBMC(); answered {
+		p.Phase = Active
 		return p
 	}
 	if w := h.Desired.Workload; h.Record.LacksDigest(w) {

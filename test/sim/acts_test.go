@@ -66,6 +66,8 @@ func acts() map[string]happening {
 		"daemon: is stopped by a signal before an effect":        afterWrite(pausesProcess),
 		"state: a daemon is suspended before an effect":          afterWrite(suspends),
 		"person: swaps two blades":                               swapsBlades,
+		"person: moves the disks of two machines":                movesDisks,
+		"person: replaces a machine, and keeps its disks":        replacesMachine,
 		"person: replaces a disk":                                swapsDisk,
 		"person: plugs a second disk in":                         addsDisk,
 		"disk: cannot be read":                                   unreadable,

@@ -20,24 +20,26 @@ import (
 // by what a daemon believes. The first break ends the world.
 type checks struct {
 	w        *world
-	broke    string            // the rule, with what happened; "" as long as all hold
-	rule     string            // its name
-	verified map[string]bool   // operations whose system was written whole, and reported
-	called   map[string]bool   // installs whose system has called
-	spent    map[string]string // operation by consent
-	begun    map[string]int    // writes begun by operation
-	leaves   map[*writer]leave
-	accepted map[string]string // newest accepted commit, by daemon
-	everSeen map[string]bool   // commits that a daemon has accepted
-	asked    map[string]time.Duration
-	installs int
-	replaced map[string]string        // operation that wrote over an install, by install
-	started  map[hostAt]time.Duration // when a daemon powered a machine on last
-	heard    map[hostAt]time.Duration // when a daemon answered a host's agent last
-	deaf     []absence                // of daemons, since their beginning
-	resumed  map[string]int           // how often an operator resumed a host
-	passed   map[string]passed        // by operation and attempt
-	inputs   map[string]string        // of a host, by everything of its file and workload but BIOS settings
+	broke    string          // the rule, with what happened; "" as long as all hold
+	rule     string          // its name
+	verified map[string]bool // operations whose system was written whole, and reported
+	called   map[string]bool // installs whose system has called
+	// calledFrom are the serials of the machines from which an install's system has called
+	calledFrom map[string]map[string]bool
+	spent      map[string]string // operation by consent
+	begun      map[string]int    // writes begun by operation
+	leaves     map[*writer]leave
+	accepted   map[string]string // newest accepted commit, by daemon
+	everSeen   map[string]bool   // commits that a daemon has accepted
+	asked      map[string]time.Duration
+	installs   int
+	replaced   map[string]string        // operation that wrote over an install, by install
+	started    map[hostAt]time.Duration // when a daemon powered a machine on last
+	heard      map[hostAt]time.Duration // when a daemon answered a host's agent last
+	deaf       []absence                // of daemons, since their beginning
+	resumed    map[string]int           // how often an operator resumed a host
+	passed     map[string]passed        // by operation and attempt
+	inputs     map[string]string        // of a host, by everything of its file and workload but BIOS settings
 	// how often a requested reboot was sent, by host, machine and value; and when the last one was, by host
 	reboots   map[string]int
 	rebooting map[string]time.Duration
@@ -60,7 +62,7 @@ type leave struct {
 }
 
 func newChecks(w *world) *checks {
-	return &checks{w: w, reboots: map[string]int{}, rebooting: map[string]time.Duration{}, verified: map[string]bool{}, called: map[string]bool{}, spent: map[string]string{},
+	return &checks{w: w, reboots: map[string]int{}, rebooting: map[string]time.Duration{}, verified: map[string]bool{}, called: map[string]bool{}, calledFrom: map[string]map[string]bool{}, spent: map[string]string{},
 		begun: map[string]int{}, leaves: map[*writer]leave{}, accepted: map[string]string{}, everSeen: map[string]bool{}, asked: map[string]time.Duration{}, resumed: map[string]int{}, passed: map[string]passed{}, described: map[string]bool{}, inputs: map[string]string{},
 		replaced: map[string]string{}, started: map[hostAt]time.Duration{}, heard: map[hostAt]time.Duration{}}
 }
@@ -304,7 +306,13 @@ func (c *checks) bytesAreBootable(m *machine) {
 
 func (c *checks) machineServes(*machine) {}
 
-func (c *checks) systemCalled(m *machine, s system) { c.called[s.install], m.called = true, m.boots }
+func (c *checks) systemCalled(m *machine, s system) {
+	c.called[s.install], m.called = true, m.boots
+	if c.calledFrom[s.install] == nil {
+		c.calledFrom[s.install] = map[string]bool{}
+	}
+	c.calledFrom[s.install][m.serial] = true
+}
 
 // hostOf is the host of a slot as a process has it from its accepted commit.
 func (c *checks) hostOf(p *process, s *slot) (hostSpec, bool) {
@@ -433,6 +441,7 @@ func (c *checks) turnEnds(p *process) {
 	switch phase := view.Plan.Phase; phase {
 	case plan.Active:
 		c.isActive(view.Observed.Record, view.Desired)
+		c.systemIsHere(view)
 	default:
 		if !waits {
 			c.breaks("L2 a reason", "host %s is %s without a reason", id, phase)

@@ -31,14 +31,16 @@ type machine struct {
 	dice   *dice
 	slot   *slot // where it is plugged in; nil when it lies on a table
 
-	runs    runs
-	boots   int // counts power-ons
-	called  int // the last of its boots in which its system called home
-	agent   *agent
-	due     *event        // the next thing that its firmware or system does
-	moved   time.Duration // when it was plugged in last
-	mute    bool          // its systems never call
-	starter string        // who powered it on
+	runs   runs
+	boots  int // counts power-ons
+	called int // the last of its boots in which its system called home
+	agent  *agent
+	due    *event        // the next thing that its firmware or system does
+	moved  time.Duration // when it was plugged in last
+	mute   bool          // its systems never call
+	// replaced counts the machines that came into its place with its disks
+	replaced int
+	starter  string // who powered it on
 
 	bios        string // the value of biosAttribute
 	secondFirst bool   // the kernel names the second disk first
