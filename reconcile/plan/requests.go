@@ -11,16 +11,17 @@ import (
 	"github.com/gitmetal/ingot/reconcile/plan/requested"
 )
 
-// addRequests adds to a plan what the requests of the host's file ask for. What is due otherwise goes first: a request
-// is begun only on a machine at rest. A request that waits is named with the reason.
+// addRequests adds to a plan what the requests of the host's file ask for. What is due otherwise goes first, but a new
+// operation, which may be held by what an inspection corrects. A request that waits is named with the reason.
 func (h *host) addRequests(p Plan) Plan {
 	if h.change.Verdict == change.HandsOff {
 		return p
 	}
 	for _, r := range requests.Open(h.Desired.Requests, h.Record.Done) {
 		action, waits := requested.Answer(h.describeMachine(p), r)
+		looks := action != nil && p.Action != nil && r.Kind == requests.Inspect && p.Action.Kind == act.OpenOperation
 		switch {
-		case action != nil && p.Action == nil:
+		case action != nil && p.Action == nil, looks:
 			p.Action, p.Request = action, r.String()
 			continue
 		case action != nil:

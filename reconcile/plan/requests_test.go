@@ -268,3 +268,24 @@ func TestAResumeInTheFleet(t *testing.T) {
 	}
 	m.wantDone(t, requests.Resume, "", "cabling/0123abcd", value)
 }
+
+// TestAnInspectionGoesBeforeAnInstall: an install that is due may wait for what an inspection finds, such as a disk that
+// moved; so the inspection goes first, once.
+func TestAnInspectionGoesBeforeAnInstall(t *testing.T) {
+	t.Parallel()
+	m := newModel(inventory.ContentBlank, inventory.PoweredOff)
+	m.desired.Workload = nil
+	m.settles(t)
+	m.commit(func(d *inventory.Desired) {
+		d.Workload, d.Requests.Inspect = workload("aaaaaaaaaaaaaaaa", schemas.OnConsent), "moved-1"
+	})
+	before := len(m.done)
+	if p := m.settles(t); p.Phase != plan.Active {
+		t.Errorf("ended %+v", p)
+	}
+	did := m.done[before:]
+	if looked, opened := slices.Index(did, act.RecordFacts), slices.Index(did, act.OpenOperation); looked < 0 || opened < looked {
+		t.Errorf("did %v, want the look before the operation", did)
+	}
+	m.wantDone(t, requests.Inspect, "", "moved-1")
+}
