@@ -195,6 +195,7 @@ type PhoneHome struct {
 	Commit  string
 	At      time.Time // of the first call after the system's newest start
 	BootID  string    `json:",omitempty"` // of the kernel
+	Machine string    `json:",omitempty"` // UUID of the machine by SMBIOS
 	Disk    string    `json:",omitempty"` // GUID of the system's disk
 	// Filesystems are the UUIDs of the disk's file systems by the GUID of their partitions.
 	Filesystems map[string]string `json:",omitempty"`

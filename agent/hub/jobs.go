@@ -297,7 +297,7 @@ func (h *Hub) recordPhoneHome(ctx context.Context, m wire.PhoneHome) error {
 			return nil
 		}
 		doc.PhoneHome = &inventory.PhoneHome{Install: m.Install, Epoch: m.Epoch, Attempt: m.Attempt,
-			Commit: cutText(m.Commit), At: h.config.Now(), BootID: cutText(m.BootID), Disk: strings.ToLower(cutText(m.Disk)),
+			Commit: cutText(m.Commit), At: h.config.Now(), BootID: cutText(m.BootID), Machine: strings.ToLower(cutText(m.Machine)), Disk: strings.ToLower(cutText(m.Disk)),
 			Filesystems: m.Filesystems}
 		h.config.Log.Info("installed system phoned home", "host", m.Host, "install", m.Install, "commit",
 			doc.PhoneHome.Commit)

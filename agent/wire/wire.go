@@ -310,6 +310,8 @@ type PhoneHome struct {
 	Token   string `json:"token"`
 	Commit  string `json:"commit"`
 	BootID  string `json:"bootID,omitempty"` // /proc/sys/kernel/random/boot_id
+	// Machine is the UUID by which the firmware calls the machine (SMBIOS); "" where nobody knows.
+	Machine string `json:"machine,omitempty"`
 	// Disk is the GUID of the partition table of the disk with the root file system, lower case.
 	Disk string `json:"disk,omitempty"`
 	// Filesystems are the UUIDs of the file systems on the machine's partitions, by the partition's GUID, lower case.

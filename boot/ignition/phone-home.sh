@@ -30,10 +30,12 @@ for place in /boot /sysroot /; do
 done
 case $disk in *[!0-9A-Fa-f-]*) disk= ;; esac
 boot=$(cat /proc/sys/kernel/random/boot_id 2>/dev/null)
+machine=$(cat /sys/class/dmi/id/product_uuid 2>/dev/null)
+case $machine in *[!0-9A-Fa-f-]*) machine= ;; esac
 
 while read -r url; do
     # printf is the shell's own: no argument of a process holds the token
-    if printf '%s,"bootID":"%s","disk":"%s","filesystems":{%s}}' "$(sed 's/}[[:space:]]*$//' "$call")" "$boot" "$disk" "${filesystems%,}" |
+    if printf '%s,"bootID":"%s","machine":"%s","disk":"%s","filesystems":{%s}}' "$(sed 's/}[[:space:]]*$//' "$call")" "$boot" "$machine" "$disk" "${filesystems%,}" |
         curl --config /etc/ingot/phone-home.curl --data-binary @- "$url"; then
         echo "phoned home"
         exit 0

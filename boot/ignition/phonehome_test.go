@@ -63,6 +63,7 @@ func newHome(t *testing.T, state string) *home {
 	h.put(t, "bin/systemctl", "#!/bin/sh\necho "+state+"\n", 0o700)
 	h.put(t, "bin/findmnt", "#!/bin/sh\n[ \"$3\" = /sysroot ] && echo /dev/vda4\n", 0o700)
 	h.put(t, "bin/lsblk", lsblk, 0o700)
+	h.put(t, "dmi/product_uuid", "4c4c4544-0033-5310\n", 0o400)
 	return h
 }
 
@@ -107,7 +108,8 @@ func (h *home) install(t *testing.T, pin string, urls ...string) {
 	for _, f := range config.Storage.Files {
 		if name, ok := strings.CutPrefix(f.Path, "/etc/ingot/"); ok {
 			data, mode, _ := content(t, config, f.Path)
-			h.put(t, "ingot/"+name, strings.ReplaceAll(data, "/etc/ingot/", h.dir+"/ingot/"), os.FileMode(mode))
+			here := strings.NewReplacer("/etc/ingot/", h.dir+"/ingot/", "/sys/class/dmi/id/", h.dir+"/dmi/")
+			h.put(t, "ingot/"+name, here.Replace(data), os.FileMode(mode))
 		}
 	}
 }
@@ -153,7 +155,7 @@ func TestASystemCallsAfterEveryStartAndKeepsItsToken(t *testing.T) {
 			t.Fatal(err)
 		}
 		want := wire.PhoneHome{Host: "web-03", Install: "op1", Epoch: 4, Attempt: 2, Token: "token-canary", Commit: "abc",
-			BootID: strings.TrimSpace(string(boot)), Disk: "A1B2-C3", Filesystems: map[string]string{
+			BootID: strings.TrimSpace(string(boot)), Machine: "4c4c4544-0033-5310", Disk: "A1B2-C3", Filesystems: map[string]string{
 				"11-22": "7B77-95E7", "33-44": "0f0f-aaaa"}}
 		for _, body := range h.got() {
 			var got wire.PhoneHome

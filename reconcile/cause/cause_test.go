@@ -209,7 +209,11 @@ func rows() map[cause.Name][]edit {
 		"SystemIsUp":      {started, held(change.NoPhoneHome), said(cause.SignLogin)},
 		"SystemPowersOff": {started, held(change.NoPhoneHome), func(c *cause.Case) { c.Observed.BMC.Power = inventory.PoweredOff }},
 		"NoCall":          {started, held(change.NoPhoneHome)},
-		"ScriptFailed":    {gaveUp(0)}, "InstallFailed": {gaveUp(1)}, "GivenUp": {gaveUp(-1)},
+		"CalledElsewhere": {started, held(change.NoPhoneHome), func(c *cause.Case) {
+			c.Observed.Record.Pinned = inventory.Pinned{SMBIOS: &inventory.SMBIOSIdentity{UUID: "4c4c4544-0000-4000-8000-000000000001"}}
+			c.Observed.Agent.PhoneHome = &inventory.PhoneHome{Machine: "4c4c4544-0000-4000-8000-0000000000ff"}
+		}},
+		"ScriptFailed": {gaveUp(0)}, "InstallFailed": {gaveUp(1)}, "GivenUp": {gaveUp(-1)},
 		"StepOnHold":    {held(change.OnHold)},
 		"ScriptRetried": {attempt2(0)}, "InstallRetried": {attempt2(1)},
 		"PushRefused":  {action(act.Publish, act.Retry), fleet(cause.Fleet{Commit: "c", Publish: "the branch is protected"})},

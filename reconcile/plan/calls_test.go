@@ -1,10 +1,13 @@
 package plan_test
 
 import (
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/gitmetal/ingot/inventory"
 	"github.com/gitmetal/ingot/reconcile/act"
+	"github.com/gitmetal/ingot/reconcile/plan"
 	"github.com/gitmetal/ingot/reconcile/plan/change"
 )
 
@@ -74,6 +77,30 @@ func TestACallNewerThanMemory(t *testing.T) {
 		o.Record = act.Forget(o.Record.CountCall(&call))
 		if p := nextAt(m.desired, o, m.now); p.Hold != nil && p.Hold.Reason == change.MemoryOld {
 			t.Errorf("%s: held still, after its memory was forgotten: %+v", name, p.Hold)
+		}
+	}
+}
+
+// TestACallFromAnotherMachine: the disk with the written system moved to another machine before its first call. The host is not
+// Active by that call, and a person reads where the system runs; back at its machine, the system's call counts.
+func TestACallFromAnotherMachine(t *testing.T) {
+	t.Parallel()
+	m := starting(t)
+	call := inventory.PhoneHome{Install: m.record.Operation.ID, Epoch: m.record.Epoch - 1, At: m.now}
+	look := func(machine string) plan.Plan {
+		o := m.observe()
+		call.Machine = machine
+		o.Agent.PhoneHome, o.BMC.Power, o.Attended.Started = &call, inventory.PoweredOn, 2*time.Hour
+		o.Record.Boot = &inventory.Boot{Target: inventory.FromDisk, Stage: inventory.Running, Attempt: 1}
+		return nextAt(m.desired, o, m.now)
+	}
+	const another = "4c4c4544-0000-4000-8000-0000000000ff"
+	if p := look(another); p.Action != nil || p.Hold == nil || p.Hold.Reason != change.NoPhoneHome || !strings.Contains(p.Hold.Message, another) {
+		t.Errorf("a call from another machine: %+v, hold %+v; want it held with the UUID", p, p.Hold)
+	}
+	for _, machine := range []string{uuid, "", "00000000-0000-0000-0000-000000000000"} {
+		if p := look(machine); p.Action == nil || p.Action.Kind != act.RecordHome {
+			t.Errorf("a call from machine %q: %+v, want it to count", machine, p)
 		}
 	}
 }

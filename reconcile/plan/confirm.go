@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"cmp"
 	"fmt"
 	"time"
 
@@ -103,7 +104,7 @@ func (h *host) holdSilent(op inventory.Operation, why string) Plan {
 	if !op.Installs(h.Desired.Workload) {
 		return h.closeOperation(op, inventory.Quarantined, why+", and the fleet asks for something else now", Waiting)
 	}
-	message := fmt.Sprintf("the system is written and verified, and %s: read its console, or run `ingot retry %s` to "+
-		"start it again", why, h.Desired.Name)
+	message := fmt.Sprintf("the system is written and verified, and %s: %s, or run `ingot retry %s` to start it again",
+		why, cmp.Or(h.elsewhere, "read its console"), h.Desired.Name)
 	return Plan{Phase: Held, Hold: &change.Hold{Reason: change.NoPhoneHome, Message: message}}
 }

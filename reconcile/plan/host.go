@@ -29,7 +29,9 @@ const (
 // host is the input of one decision: what the fleet desires, what was observed, and the record.
 type host struct {
 	evidence.Machine
-	change change.Change
+	change    change.Change
+	elsewhere string       // where the installed system called from; "" when not from another machine
+	moved     *change.Hold // the system by which the host is Active called from there
 }
 
 // Next decides what happens to a host next. The first question with an answer decides:
@@ -53,7 +55,8 @@ type host struct {
 // The same values give the same plan. A plan has at most one action; the next look decides about the next action.
 func Next(d inventory.Desired, o inventory.Observed, now time.Time) Plan {
 	d.Power = d.WantedPower()
-	h := &host{change: change.Decide(d, o.Standing, o.Record), Machine: evidence.Machine{Desired: d, Observed: o, Record: o.Record,
+	o, elsewhere, moved := change.DropForeignCall(d, o)
+	h := &host{elsewhere: elsewhere, moved: moved, change: change.Decide(d, o.Standing, o.Record), Machine: evidence.Machine{Desired: d, Observed: o, Record: o.Record,
 		Now: now, Deadlines: deadlines.Fit(o.Deadlines, d.Boot.TimeoutDuration(), o)}}
 	if op := o.Record.Operation; op != nil && op.Unwritten() && op.Replaces != nil {
 		// The attempt was recorded and not handed out: the disk still has the old system.
@@ -106,8 +109,7 @@ func (h *host) decidePlan() Plan {
 	}
 }
 
-// keepHandsOff does nothing to a machine. A job that has not begun to write is taken back from the agent, and our medium
-// out of the drive of a machine that is off (clearBoot).
+// keepHandsOff does nothing to a machine. A job that has not begun to write is taken back from the agent.
 func (h *host) keepHandsOff() Plan {
 	phase := Unmanaged
 	switch {
@@ -143,13 +145,10 @@ func (h *host) keepHandsOff() Plan {
 	return h.clearBoot(p)
 }
 
-// clearBoot adds to a plan that leaves a machine of the fleet alone what it needs to start from its disk again: without
-// our medium and override, which a boot whose write has begun keeps.
+// clearBoot takes our medium and override from a machine that is off and left alone; a begun write keeps them.
 func (h *host) clearBoot(p Plan) Plan {
-	b, op := h.Record.Boot, h.Record.Operation
-	ours := (p.Phase == Protected || p.Phase == Unmanaged) && b != nil && b.Target == inventory.FromRamdisk && h.whyStranger() == ""
-	if p.Action == nil && ours && h.IsOff() && (op == nil || !op.HasBegun()) {
-		p.Action = bootmethod.Clear(h.Observed, *b)
+	if p.Action == nil && (p.Phase == Protected || p.Phase == Unmanaged) && h.whyStranger() == "" && h.IsOff() {
+		p.Action = bootmethod.Clear(h.Observed)
 	}
 	return p
 }
@@ -330,6 +329,9 @@ func (h *host) adjustPower() Plan {
 	if p, answered := h.checkBMC(); answered {
 		p.Phase = Active
 		return p
+	}
+	if h.moved != nil {
+		return Plan{Phase: Held, Hold: h.moved}
 	}
 	if w := h.Desired.Workload; h.Record.LacksDigest(w) {
 		return planAction(Active, act.Action{Kind: act.RecordConfig, Config: w.Config, Meaning: w.Meaning,

@@ -19,9 +19,8 @@ func (h *host) addRequests(p Plan) Plan {
 	}
 	for _, r := range requests.Open(h.Desired.Requests, h.Record.Done) {
 		action, waits := requested.Answer(h.describeMachine(p), r)
-		looks := action != nil && p.Action != nil && r.Kind == requests.Inspect && p.Action.Kind == act.OpenOperation
 		switch {
-		case action != nil && p.Action == nil, looks:
+		case action != nil && (p.Action == nil || r.Kind == requests.Inspect && p.Action.Kind == act.OpenOperation):
 			p.Action, p.Request = action, r.String()
 			continue
 		case action != nil:

@@ -134,7 +134,7 @@ func (m *Machine) startSystem(ctx context.Context) error {
 	if !ok {
 		return nil // the workload disables the call home
 	}
-	body = fmt.Appendf(bytes.TrimSuffix(bytes.TrimSpace(body), []byte("}")), `,"bootID":%q}`, rand.Text()) // as phone-home.sh
+	body = fmt.Appendf(bytes.TrimSuffix(bytes.TrimSpace(body), []byte("}")), `,"bootID":%q,"machine":%q}`, rand.Text(), m.config.Identity.UUID) // as phone-home.sh
 	client := newPinnedClient(findSetting(files["/etc/ingot/phone-home.curl"], "pinnedpubkey"))
 	defer client.CloseIdleConnections()
 	for {

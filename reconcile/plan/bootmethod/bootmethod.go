@@ -59,18 +59,21 @@ const MaxEjects = 3
 // our medium the drive and the override are somebody else's. The first row that fits decides:
 //
 //	at the BMC                      due
+//	no boot from the ramdisk        nothing
+//	a write may have begun          nothing: the medium is needed still
 //	this boot's medium is not in    nothing
 //	the override names the medium   BootFromDisk
 //	the medium may go out           EjectMedia
 //	three ejects changed nothing    nothing: the medium answers nobody new
-func Clear(o inventory.Observed, b inventory.Boot) *act.Action {
+func Clear(o inventory.Observed) *act.Action {
 	const why = "the machine is off and is left alone: it shall start from its disk"
+	b, op := o.Record.Boot, o.Record.Operation
 	ours := slices.ContainsFunc(o.BMC.Media, func(s inventory.Slot) bool { return s.Inserted && s.Image == o.Media.URL && s.Image != "" })
 	switch {
-	case !ours:
+	case b == nil || b.Target != inventory.FromRamdisk, op != nil && op.HasBegun(), !ours:
 		return nil
 	case StartsFromMedia(o.BMC.Override):
-		return &act.Action{Kind: act.BootFromDisk, Boot: &b, Reason: why}
+		return &act.Action{Kind: act.BootFromDisk, Boot: b, Reason: why}
 	case o.Evidence.Ejects < MaxEjects:
 		return &act.Action{Kind: act.EjectMedia, Reason: why}
 	default:

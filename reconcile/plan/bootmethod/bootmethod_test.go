@@ -60,9 +60,14 @@ func TestClear(t *testing.T) {
 		o := inventory.Observed{Media: inventory.MediaState{URL: ours}}
 		o.BMC.Override, o.Evidence.Ejects = test.override, test.ejects
 		o.BMC.Media = []inventory.Slot{{ID: "Cd", Inserted: test.image != "", Image: test.image}}
-		due := bootmethod.Clear(o, inventory.Boot{ID: "b1"})
+		o.Record.Boot = &inventory.Boot{ID: "b1", Target: inventory.FromRamdisk}
+		due := bootmethod.Clear(o)
 		if (due == nil) != (test.want == "") || due != nil && due.Kind != test.want {
 			t.Errorf("%s: %+v; want %q", name, due, test.want)
+		}
+		o.Record.Operation = &inventory.Operation{Disks: []inventory.OperationDisk{{Begun: 1}}}
+		if due := bootmethod.Clear(o); due != nil {
+			t.Errorf("%s, and a write has begun: %+v; want nothing", name, due)
 		}
 	}
 }
