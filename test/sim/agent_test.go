@@ -238,12 +238,18 @@ func (a *agent) runStep(job wire.Job, step wire.Step) error {
 		a.m.w.checks.described[operationOf(job.ID)] = true
 		return nil
 	}
+	switch {
+	case step.Erase != nil:
+		return a.writeData(job, step.Name, step.Erase.Disks, erases)
+	case step.Inject != nil:
+		return a.injectFiles(job, *step.Inject)
+	}
 	if step.Script != nil {
 		if step.Name == "check" && w.people.now.when == severalDisks && len(a.m.disks) < 2 {
 			w.checks.breaks("conditions of steps", "%s runs a script for machines with several disks", a.m)
 		}
 		if len(step.Script.Disks) > 0 {
-			return a.writeData(job, step)
+			return a.writeData(job, step.Name, step.Script.Disks, fills)
 		}
 		a.wait(a.dice.between(5*time.Second, 10*time.Minute))
 		if w.meets(scriptFails, a.m.index) {
@@ -258,16 +264,23 @@ func (a *agent) runStep(job wire.Job, step wire.Step) error {
 		steps.Tools{Disks: a, Leave: a, Images: a, Installer: installer{a, job, step}}, func(wire.Progress) {})
 }
 
-// writeData runs a script that writes to its disks.
-func (a *agent) writeData(job wire.Job, step wire.Step) error {
+// What a step does to its disks.
+const (
+	fills  = "fills"
+	erases = "erases"
+)
+
+// writeData runs a step that writes to its disks: a script that fills them, or an erase. A disk is blank when its erase has
+// ended well, and half of something before.
+func (a *agent) writeData(job wire.Job, name string, disks []wire.NamedDisk, does string) error {
 	ctx, w := context.Background(), a.m.w
 	a.writer = &writer{machine: a.m, boot: a.config.Boot, job: job.ID, attempt: job.Attempt}
 	defer func(who *writer) { who.dead = true }(a.writer) // the step has ended
-	a.asks = question{job, step.Name}
+	a.asks = question{job, name}
 	tools := steps.DiskTools{Disks: a, Leave: a, NoteDisks: func(disks []wire.Disk) { a.left = disks }}
-	_, err := steps.WithDisks(ctx, step.Script.Disks, tools, func([]steps.GivenDisk) (string, error) {
-		for _, disk := range step.Script.Disks {
-			device, err := a.Open(ctx, disk.DiskRef)
+	_, err := steps.WithDisks(ctx, disks, tools, func([]steps.GivenDisk) (string, error) {
+		for _, ref := range disks {
+			opened, err := a.Open(ctx, ref.DiskRef)
 			if err != nil {
 				return "", err
 			}
@@ -280,14 +293,47 @@ func (a *agent) writeData(job wire.Job, step wire.Step) error {
 					w.after(0, a.m.restartAgent)
 					a.wait(time.Hour)
 				}
-				if _, err := device.WriteAt([]byte(job.ID), (1-chunk)<<30); err != nil {
+				what, at := []byte(job.ID), (1-chunk)<<30
+				if does == erases { // the beginning first: no half erased system starts
+					what, at = zeros[:], chunk<<30
+				}
+				if _, err := opened.WriteAt(what, at); err != nil {
 					return "", err
 				}
+			}
+			if does == erases {
+				disk := opened.(device).disk
+				disk.wipe()
+				w.say("%s has erased disk %s", a.m, disk.serial)
+				w.reach("a disk is erased by a step")
 			}
 		}
 		return "", nil
 	})
 	return err
+}
+
+// injectFiles puts files into the system on the disk that has the operation's mark.
+func (a *agent) injectFiles(job wire.Job, files wire.Inject) error {
+	a.wait(a.dice.between(5*time.Second, time.Minute))
+	for _, d := range a.m.disks {
+		if d.serial != files.Disk.Serial {
+			continue
+		}
+		switch table := d.table(); {
+		case table == nil || files.Mark == "" || table.GUID != files.Mark:
+			return fmt.Errorf("disk %s does not have the mark of this install", d.serial)
+		case d.holds != aSystem || d.install != operationOf(job.ID):
+			a.m.w.checks.breaks("files go into the own system", "%s puts files into %s on disk %s", job.ID, d.label(), d.serial)
+		}
+		if a.m.w.meets(scriptFails, a.m.index) {
+			return errors.New("mount: wrong fs type")
+		}
+		d.used++
+		a.m.w.reach("files are put into a system")
+		return nil
+	}
+	return errors.New("no disk is the one of this job")
 }
 
 // question is what the agent asks leave for.

@@ -43,7 +43,8 @@ type checks struct {
 	// how often a requested reboot was sent, by host, machine and value; and when the last one was, by host
 	reboots   map[string]int
 	rebooting map[string]time.Duration
-	described map[string]bool // operations whose plug-ins were asked
+	described map[string]bool       // operations whose plug-ins were asked
+	released  map[string]releasedAs // by daemon and ring
 }
 
 // hostAt names a host of one of several daemons: each knows of its own starts, and of what it was told.
@@ -59,11 +60,13 @@ type leave struct {
 	commit string
 	inputs string // of the host then
 	job    string
+	// signatures are those on the tag of the host's release, as the daemon counts them
+	signatures *inventory.Signatures
 }
 
 func newChecks(w *world) *checks {
 	return &checks{w: w, reboots: map[string]int{}, rebooting: map[string]time.Duration{}, verified: map[string]bool{}, called: map[string]bool{}, calledFrom: map[string]map[string]bool{}, spent: map[string]string{},
-		begun: map[string]int{}, leaves: map[*writer]leave{}, accepted: map[string]string{}, everSeen: map[string]bool{}, asked: map[string]time.Duration{}, resumed: map[string]int{}, passed: map[string]passed{}, described: map[string]bool{}, inputs: map[string]string{},
+		begun: map[string]int{}, leaves: map[*writer]leave{}, accepted: map[string]string{}, everSeen: map[string]bool{}, asked: map[string]time.Duration{}, resumed: map[string]int{}, passed: map[string]passed{}, described: map[string]bool{}, released: map[string]releasedAs{}, inputs: map[string]string{},
 		replaced: map[string]string{}, started: map[hostAt]time.Duration{}, heard: map[hostAt]time.Duration{}}
 }
 
@@ -80,8 +83,9 @@ func (c *checks) breaks(rule, format string, args ...any) {
 
 // leaveIsGiven notes that a daemon lets a write begin.
 func (c *checks) leaveIsGiven(a *agent, p *process, job string) {
-	commit := p.allowed[job] // the agent hears of the leave later
-	c.leaves[a.writer] = leave{at: c.w.now, by: p, commit: commit, job: job, inputs: c.w.inputsOf(a.config.Host)}
+	given := p.allowed[job] // the agent hears of the leave later
+	given.at, given.by, given.job, given.inputs = c.w.now, p, job, c.w.inputsOf(a.config.Host)
+	c.leaves[a.writer] = given
 }
 
 // stepBegins checks that the agent of a step is of a later boot than the script before, where that one reboots, and that
@@ -141,6 +145,7 @@ func (c *checks) diskIsWritten(d *disk, who *writer) {
 		return
 	}
 	c.mayWrite(d, who, given)
+	c.twoHaveSigned(d, given)
 	c.isBegun(d, who, given)
 	c.w.say("%s begins to write disk %s for %s: %s is gone", m, d.serial, who.job, d.label())
 	d.writer = who
@@ -365,6 +370,7 @@ func (c *checks) machineIsReset(p *process, m *machine, kind string) {
 		c.breaks("published before arming", "%s: %s for operation %s, which is not on the status branch", m, kind, op.ID)
 	case record.Settings.IsMaintained() && kind == "GracefulShutdown":
 	case op != nil, h.power == "Off", keptOff, takenOver, requested, c.asked[h.id] > 0:
+	case boot != nil && boot.Target == inventory.FromRamdisk && kind == "GracefulShutdown" && h.erase+h.eraseData != "": // a look before the erase
 	default:
 		c.breaks("a machine in service", "%s is %s: %s without operation, power state or takeover", m, m.runs, kind)
 	}
@@ -428,6 +434,7 @@ func (c *checks) isPublished(host, operation string) bool {
 // turnEnds checks what a daemon says after it did something.
 func (c *checks) turnEnds(p *process) {
 	c.commitDescends(p)
+	c.releaseIsGood(p)
 	id := p.looked
 	p.looked = ""
 	view, known := p.loop.ViewHost(id)

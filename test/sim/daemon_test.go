@@ -66,7 +66,7 @@ type process struct {
 	ids      *dice
 	jitter   *dice
 	media    map[string]medium     // by host
-	allowed  map[string]string     // the accepted commit when leave was given last, by job
+	allowed  map[string]leave      // the accepted commit and the signatures when leave was given last, by job
 	expected map[string]uint64     // the epoch of the boot that the hub lets in, by host
 	ended    error                 // why the loop ended
 	looked   inventory.MachineID   // the host that was observed last
@@ -96,7 +96,7 @@ func (d *daemon) start() {
 	w := d.w
 	d.starts++
 	d.dir.fence++
-	p := &process{d: d, started: w.now, media: map[string]medium{}, allowed: map[string]string{}, expected: map[string]uint64{}, freeOf: map[int]time.Duration{},
+	p := &process{d: d, started: w.now, media: map[string]medium{}, allowed: map[string]leave{}, expected: map[string]uint64{}, freeOf: map[int]time.Duration{},
 		ids: newDice(w.seed, fmt.Sprint(d.name, " ids ", d.starts)), jitter: newDice(w.seed, fmt.Sprint(d.name, " jitter ", d.starts))}
 	d.clock.booted = d.clock.elapsed()
 	dir := d.dir
@@ -128,7 +128,8 @@ func (p *process) open() error {
 	url, hangUp := p.w().git.connect(p)
 	p.hangUp = hangUp
 	p.repo, err = gitrepo.Open(gitrepo.Config{URL: url, Branch: trunk, StatusBranch: statusBranch,
-		Accepted: accepted.Commit, TagPatterns: load.TagPatterns, RememberedTags: p.journal.Tags(), Now: p.now})
+		Accepted: accepted.Commit, TagPatterns: load.TagPatterns, RememberedTags: p.journal.Tags(), Now: p.now,
+		TagSigners: p.w().releases.signers(), TwoSigners: p.w().releases.needTwo()})
 	if err != nil {
 		return err
 	}
@@ -163,7 +164,13 @@ func (p *process) newID() string { return fmt.Sprintf("%c%011x", 'a'+p.d.index, 
 func (p *process) load(sources inventory.Sources) (inventory.Fleet, []schemas.Finding) {
 	fleet, findings, cache := load.FleetWithCache(p.loaded, sources, ignition.Checker{})
 	p.loaded = cache
-	return load.ApplyEraseRules(fleet, load.EraseRules{Reinstall: p.w().people.reinstall}), findings
+	for _, finding := range findings {
+		if schemas.Fatal([]schemas.Finding{finding}) {
+			p.w().say("%s refuses %.8s: %v", p.d.name, sources.Trunk.Commit, finding)
+			break
+		}
+	}
+	return load.ApplyEraseRules(fleet, load.EraseRules{Reinstall: p.w().people.reinstall, TwoSigners: p.w().releases.needTwo()}), findings
 }
 
 // suspend stops the daemon's machine, or its process, with its memory.

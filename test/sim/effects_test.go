@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -151,7 +152,8 @@ func (p *process) do(
 		return assigned(p.hub.Assign(ctx, string(record.ID), job))
 	case act.GiveLeave:
 		op := record.Operation
-		p.allowed[op.JobID()], _ = p.loop.AcceptedCommit()
+		commit, _ := p.loop.AcceptedCommit()
+		p.allowed[op.JobID()] = leave{commit: commit, signatures: desired.Signatures}
 		return assigned(p.hub.GiveLeave(ctx, string(record.ID), hub.Leave{Job: op.JobID(), Attempt: op.Attempt,
 			Nonce: action.Question.Nonce, Asked: action.Question.At}))
 	case act.WithdrawJob:
@@ -298,6 +300,10 @@ func (p *process) buildJob(
 			}
 		}
 		job.Kind = wire.JobDescribe
+	case schemas.StepErase:
+		next.Erase = &wire.Erase{Policy: "metadata"}
+	case schemas.StepInjectFiles:
+		next.Inject, job.Kind = &wire.Inject{Disk: refOf(op.Root().Disk, wire.ContentAny), Mark: op.Root().Mark}, wire.JobSystem
 	default:
 		next.Script = &wire.Script{Body: step.Script, Run: &wire.Run{Step: step.Name, ID: step.Key(), Attempts: 1}}
 	}
@@ -306,8 +312,12 @@ func (p *process) buildJob(
 		job.Kind, begun = wire.JobWriteStep, op.BeganWithLeave()
 		for at, i := range op.StepDisks() {
 			begun = begun || op.Disks[i].Begun == inventory.BegunUnknown
-			next.Script.Disks = append(next.Script.Disks, wire.NamedDisk{Name: op.Disks[i].Name,
-				DiskRef: refOf(op.Disks[i].Disk, action.Contents[at])})
+			named := wire.NamedDisk{Name: cmp.Or(op.Disks[i].Name, schemas.RootDiskName), DiskRef: refOf(op.Disks[i].Disk, action.Contents[at])}
+			if next.Erase != nil {
+				next.Erase.Disks = append(next.Erase.Disks, named)
+				continue
+			}
+			next.Script.Disks = append(next.Script.Disks, named)
 		}
 	}
 	job.Steps = []wire.Step{next}

@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"bytes"
 	"fmt"
 	"maps"
 	"slices"
@@ -38,6 +39,7 @@ type fleetSpec struct {
 	hosts     map[string]hostSpec // by id
 	workloads map[string]workloadSpec
 	rings     bool // hosts with even numbers come first, one of them before the others
+	tags      bool // the rings follow tags, not the trunk
 	paused    bool
 	broken    bool   // a file is no YAML
 	reserved  string // a reserved step behind the script, and whether the script reboots: "", reboots, hold, wait, reboot
@@ -45,6 +47,8 @@ type fleetSpec struct {
 	when      string // the condition of the script, the same in all commits
 	farm      int    // items of a batch of runs; 0 without runs
 	plugins   bool   // the steps have plug-ins in place of a script, in all commits
+	erases    string // the disks that a step erases in place of a script that writes: "", "data", or "root, data"; the same in all commits
+	injects   bool   // a step puts files into the installed system, in all commits
 }
 
 type hostSpec struct {
@@ -97,7 +101,7 @@ func (f fleetSpec) files() map[string][]byte {
 		files["steps/check.yaml"] = []byte(strings.Replace(string(files["steps/check.yaml"]), "timeout: 1h", "timeout: 1h, when: '"+f.when+"'", 1))
 	}
 	for name, w := range f.workloads {
-		files["workloads/"+name+".yaml"] = f.addSettings(w.text(name, reservedSteps[f.reserved]))
+		files["workloads/"+name+".yaml"] = f.addSettings(f.stepsOf(w, w.text(name, reservedSteps[f.reserved])))
 	}
 	if value, apply, set := strings.Cut(f.bios, " "); set {
 		files["steps/bios.yaml"] = fmt.Appendf(nil, apiVersion+"kind: Step\nmetadata: {name: bios}\nspec: {bmc: {bios: {%s: %q}}, apply: %s}\n",
@@ -136,6 +140,9 @@ func (f fleetSpec) addRings(files map[string][]byte) {
 		}
 	}
 	ring := func(name string, hosts []string, more string) {
+		if f.tags {
+			more += "  tag: \"" + tagPattern + "\"\n"
+		}
 		if len(hosts) > 0 {
 			files["rings/"+name+".yaml"] = fmt.Appendf(nil, apiVersion+"kind: Ring\nmetadata: {name: %s}\nspec:\n  hosts: {hosts: [%s]}\n%s",
 				name, strings.Join(hosts, ", "), more)
@@ -145,6 +152,24 @@ func (f fleetSpec) addRings(files map[string][]byte) {
 	if len(first) > 0 {
 		ring("second", second, "  after: [first]\n  maxUnavailable: \"2\"\n  pauseAfter: 2\n")
 	}
+}
+
+// stepsOf puts the steps of ingot's own into the steps of a Workload: an erase in place of a script that writes, in front of the
+// install where it erases the root disk, and files for the installed system.
+func (f fleetSpec) stepsOf(w workloadSpec, text []byte) []byte {
+	if w.data && f.erases != "" {
+		erase := "{step: erase-disks, args: {disks: [" + f.erases + "], policy: metadata}}"
+		text = bytes.Replace(text, []byte("{step: prepare}, "), []byte(erase+", "), 1)
+		if bytes.Contains(text, []byte(", {step: prepare}]")) {
+			text = bytes.Replace(text, []byte(", {step: prepare}]"), []byte("]"), 1)
+			text = bytes.Replace(text, []byte("  steps: ["), []byte("  steps: ["+erase+", "), 1)
+		}
+	}
+	if before, entries, has := bytes.Cut(text, []byte("  steps: [")); f.injects && has {
+		inject := []byte(", {step: inject-files, args: {files: [{path: /var/site, content: here}]}}]\n")
+		text = slices.Concat(before, []byte("  steps: ["), bytes.Replace(entries, []byte("]\n"), inject, 1))
+	}
+	return text
 }
 
 // writesImage reports whether the workload writes its image without coreos-installer: every second version of one whose system

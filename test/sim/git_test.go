@@ -245,8 +245,8 @@ func (g *gitSession) AdvertisedReferencesContext(context.Context) (*packp.AdvRef
 	}
 	for name, hash := range s.refs {
 		ads.References[name.String()] = hash
-		if tag, err := object.GetTag(s.store, hash); err == nil {
-			ads.Peeled[name.String()] = tag.Target
+		if commit := s.peel(hash); commit != hash {
+			ads.Peeled[name.String()] = commit
 		}
 	}
 	if len(s.refs) == 0 {
@@ -292,7 +292,7 @@ func (s *gitServer) collect(wants, haves []plumbing.Hash, depth int) (objects, s
 	}
 	add := func(hash plumbing.Hash) { objects = append(objects, hash) }
 	for _, at := range wants {
-		if tag, err := object.GetTag(s.store, at); err == nil {
+		for tag, err := object.GetTag(s.store, at); err == nil; tag, err = object.GetTag(s.store, at) {
 			add(at)
 			at = tag.Target
 		}

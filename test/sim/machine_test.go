@@ -38,6 +38,8 @@ type machine struct {
 	due    *event        // the next thing that its firmware or system does
 	moved  time.Duration // when it was plugged in last
 	mute   bool          // its systems never call
+	// declared is the serial that the fleet declares for it
+	declared string
 	// replaced counts the machines that came into its place with its disks
 	replaced int
 	starter  string // who powered it on
@@ -68,6 +70,7 @@ func newMachine(w *world, index int) *machine {
 	m := &machine{w: w, index: index, serial: fmt.Sprintf("SN%02d", index), runs: off, bios: "Disabled",
 		uuid: fmt.Sprintf("4c4c4544-0000-4000-8000-%012d", index), mac: fmt.Sprintf("52:54:00:00:00:%02x", index),
 		dice: newDice(w.seed, fmt.Sprint("machine ", index)), disks: []*disk{newDisk(fmt.Sprintf("D%02d", index))}}
+	m.declared = m.serial
 	s := &slot{w: w, index: index, machine: m, dice: newDice(w.seed, fmt.Sprint("slot ", index))}
 	m.slot = s
 	return m
@@ -214,7 +217,7 @@ func (m *machine) callHome() {
 		return
 	}
 	if m.w.call(m, wire.PathPhoneHome, wire.PhoneHome{Host: d.system.host, Install: d.system.install,
-		Epoch: d.system.epoch, Attempt: d.system.attempt, Token: d.system.token, Commit: d.system.commit, BootID: fmt.Sprint(m.boots)}) == 204 {
+		Epoch: d.system.epoch, Attempt: d.system.attempt, Token: d.system.token, Commit: d.system.commit, BootID: fmt.Sprint(m.boots), Machine: m.uuid}) == 204 {
 		m.w.say("%s called home for %s", m, d.system.install)
 		d.system.called = true
 		return // until the next start

@@ -36,7 +36,7 @@ func movesDisks(w *world, d deed) bool {
 func (w *world) exchangeDisks(a, b *machine) {
 	a.cut("a person")
 	b.cut("a person")
-	a.disks, b.disks = b.disks, a.disks
+	a.disks, b.disks, w.disksMoved = b.disks, a.disks, true
 	w.say("a person exchanges the disks of %s and %s", a, b)
 	for _, m := range []*machine{a, b} {
 		w.after(m.dice.between(time.Second, 20*time.Minute), func() {
@@ -55,7 +55,7 @@ func (w *world) nameDisks(m *machine) {
 			data = d.serial
 		}
 	}
-	w.people.changeOf(m.serial, "the disks as they are", func(h *hostSpec) { h.disk, h.hint, h.data = m.root().serial, "", data })
+	w.people.changeOf(m.declared, "the disks as they are", func(h *hostSpec) { h.disk, h.hint, h.data = m.root().serial, "", data })
 }
 
 // changeOf changes the file of the host that declares a machine, also a file that was deleted and may come back.
@@ -90,7 +90,8 @@ func replacesMachine(w *world, d deed) bool {
 	w.say("a person puts the disks of %s into %s, in the same place", old, m)
 	w.after(time.Duration(d.size*float64(time.Hour)), func() {
 		w.step()
-		w.people.changeOf(old, "another machine", func(h *hostSpec) { h.serial = m.serial })
+		w.people.changeOf(m.declared, "another machine", func(h *hostSpec) { h.serial = m.serial })
+		m.declared = m.serial
 		m.powerOn("a person")
 	})
 	return true

@@ -34,6 +34,8 @@ func (p *people) consentTo(id string) bool {
 	switch {
 	case hold.Reason == change.OnHold:
 		return p.resume(id)
+	case len(hold.Consents) == 0 && hold.Unsigned != "":
+		return p.w.releases.countersign(countersigner)
 	case len(hold.Consents) > 0:
 		p.change(id, "consent to an erase", func(h *hostSpec) { h.consentTo(hold.Consents) })
 		return true
@@ -112,6 +114,9 @@ func (p *people) help() {
 		p.now.hosts[id] = h
 	}
 	p.commit("everything is asked for again")
+	if r := p.w.releases; r != nil {
+		r.heal()
+	}
 	at := p.w.operator()
 	if at == nil {
 		return
@@ -130,6 +135,8 @@ func (p *people) help() {
 		}
 		switch {
 		case !known:
+		case p.w.disksMoved && view.Plan.Phase == plan.Active && p.w.whyNotWell(id) != "": // its disk went away with its system
+			p.forgetMoved(at, id)
 		case view.Plan.Turn == string(admit.WorkloadFailed): // its workload failed too often
 			p.newInputs(p.now.hosts[id].workload)
 		case view.Plan.Phase == plan.Failed: // a failed host pauses its ring
@@ -168,6 +175,9 @@ func (p *people) newInputs(name string) {
 	load.version++
 	p.now.workloads[name] = load
 	p.commit(fmt.Sprintf("%s: version %d", name, load.version))
+	if r := p.w.releases; r != nil {
+		r.release(p.w.git.tip(trunk))
+	}
 }
 
 // knownAs finds the other id in the message of a hold.
@@ -181,6 +191,10 @@ func (p *people) follow(at *process, id string, hold change.Hold) {
 	m := p.w.rack[p.now.hosts[id].slot].machine
 	switch hold.Reason {
 	case change.NoPhoneHome:
+		if strings.Contains(hold.Message, "another machine") { // the disk is where the fleet says, or goes back there
+			p.forgetMoved(at, id)
+			return
+		}
 		if m != nil && m.root().holds == aForeign { // the console shows somebody else's system: new inputs end the wait
 			p.newInputs(p.now.hosts[id].workload)
 			return
@@ -208,10 +222,8 @@ func (p *people) follow(at *process, id string, hold change.Hold) {
 			p.forget(at, other[1])
 		}
 		p.forget(at, id)
-	case change.DiskShared: // the other host's file is gone, and what is known of its disks is old
-		if other := forgetID.FindStringSubmatch(hold.Message); other != nil && p.now.hosts[other[1]].id == "" {
-			p.forget(at, other[1])
-		}
+	case change.DiskShared:
+		p.lookAgain(at, id, hold.Message)
 	case change.ConsentSpent:
 		if strings.Contains(hold.Message, "cannot be given again") {
 			p.newInputs(p.now.hosts[id].workload)
@@ -222,5 +234,33 @@ func (p *people) follow(at *process, id string, hold change.Hold) {
 		p.newInputs("other") // any later commit
 	default:
 		p.consentTo(id)
+	}
+}
+
+var sharedDisk = regexp.MustCompile(`^disk (\S+) is seen`)
+
+// lookAgain has the machine inspected that does not have a disk which two hosts are known to see. A host whose file is gone
+// is forgotten.
+func (p *people) lookAgain(at *process, id, message string) {
+	other, shared := forgetID.FindStringSubmatch(message), sharedDisk.FindStringSubmatch(message)
+	switch {
+	case other == nil || shared == nil:
+		return
+	case p.now.hosts[other[1]].id == "":
+		p.forget(at, other[1])
+		return
+	}
+	for _, each := range []string{id, other[1]} {
+		if m := p.w.rack[p.now.hosts[each].slot].machine; m != nil && m.diskOf(shared[1]) < 0 {
+			p.change(each, "inspect it again", func(h *hostSpec) { h.inspect = fmt.Sprint("moved-", int(p.w.now.Hours())) })
+		}
+	}
+}
+
+// forgetMoved forgets a host whose system runs on another machine, once no disk is under way any more.
+func (p *people) forgetMoved(at *process, id string) {
+	if !p.w.swapped {
+		p.change(id, "no takeover any more", func(h *hostSpec) { h.takeover = "" })
+		p.forget(at, id)
 	}
 }

@@ -158,6 +158,8 @@ func (w *world) whyNotWell(id string) string {
 			why += " [" + string(view.Plan.Hold.Reason) + "] " + view.Plan.Hold.Message
 		}
 		return why
+	case w.swapped:
+		return "two machines are exchanged"
 	case m == nil || m.runs != serving:
 		return "Active, and its machine does not serve"
 	case m.root().holds != aSystem:
@@ -212,6 +214,7 @@ func (p *people) begin(s story) {
 	if writes {
 		web := p.now.workloads["web"]
 		web.data = true
+		p.now.erases = choose(newDice(p.w.seed, "erases"), []string{"", "data", "root, data"})
 		p.now.workloads["web"] = web
 	}
 	for i, m := range p.w.machines {
@@ -235,10 +238,16 @@ func (p *people) begin(s story) {
 	}
 	p.now.when = choose(newDice(p.w.seed, "conditions"), conditions)
 	p.now.reserved = choose(newDice(p.w.seed, "reserved steps"), []string{"", "", "reboots", "hold", "wait", "reboot"})
+	p.now.injects = newDice(p.w.seed, "files").chance(0.25)
 	p.now.plugins = newDice(p.w.seed, "plug-ins").chance(0.3)
 	p.now.bios = choose(newDice(p.w.seed, "BIOS settings"), []string{"", "", "", "Enabled InTurn", "Enabled WithInstall", "Disabled InTurn"})
-	p.now.rings = newDice(p.w.seed, "rings").chance(0.2)
+	p.now.tags = newDice(p.w.seed, "tags").chance(0.3)
+	p.now.rings = p.now.tags || newDice(p.w.seed, "rings").chance(0.2)
 	p.commit("the first fleet")
+	if p.now.tags {
+		p.w.startReleases()
+		p.w.releases.release(p.w.git.tip(trunk))
+	}
 }
 
 var _ = inventory.FromDisk

@@ -265,11 +265,7 @@ func swapsDisk(w *world, d deed) bool {
 	fresh := newDisk(fmt.Sprintf("N%02d-%d", m.index, int(d.size*1000)))
 	m.disks[0] = fresh
 	w.say("a person puts disk %s into %s", fresh.serial, m)
-	for _, id := range w.people.now.ids() {
-		if w.people.now.hosts[id].serial == m.serial {
-			w.people.change(id, "another disk", func(h *hostSpec) { h.disk, h.hint = fresh.serial, "" })
-		}
-	}
+	w.people.changeOf(m.declared, "another disk", func(h *hostSpec) { h.disk, h.hint = fresh.serial, "" })
 	return true
 }
 

@@ -31,12 +31,14 @@ type world struct {
 	memoryLost  bool // a state directory was lost, or put back
 	branchMoved bool // somebody put the status branch back, or deleted it
 	room        int  // places; 0: three
-	swapped     bool // two blades are swapped: one pair at a time
+	swapped     bool // two blades, or the disks of two machines, are swapped: one pair at a time
+	disksMoved  bool // the disks of two machines were ever exchanged
 	cuts        []window
 	changes     int // that daemons asked BMCs for
 	history     *history
-	farm        *farm // nil where machines install systems
-	budget      int   // steps until the world ends anyway
+	releases    *releases // nil where no ring follows tags
+	farm        *farm     // nil where machines install systems
+	budget      int       // steps until the world ends anyway
 }
 
 // event is something that happens at a time.

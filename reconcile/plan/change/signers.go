@@ -16,18 +16,21 @@ import (
 //	yes                     none, or follows the trunk   no
 //	yes                     runs a tag             when somebody else than its signer countersigned it
 func WhyUnsigned(d inventory.Desired) string {
-	s := d.Signatures
+	if s := d.Signatures; s != nil && (s.Tag == "" || s.Second == "") { // guard: two-signers
+		return describeUnsigned(d, *s)
+	}
+	return ""
+}
+
+// describeUnsigned says what is missing where two must sign.
+func describeUnsigned(d inventory.Desired, s inventory.Signatures) string {
 	switch {
-	case s == nil:
-		return ""
 	case s.Tag == "" && d.Ring == "":
 		return "two must sign what erases, on its tag (trust.twoSigners), and the host is in no ring: put it into " +
 			"one that follows tags"
 	case s.Tag == "":
 		return fmt.Sprintf("two must sign what erases, on its tag (trust.twoSigners), and ring %s runs none: let it "+
 			"follow tags", d.Ring)
-	case s.Second != "":
-		return ""
 	}
 	why := fmt.Sprintf("two must sign tag %s", s.Tag)
 	if s.Signer != "" {
