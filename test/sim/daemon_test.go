@@ -154,10 +154,16 @@ func (p *process) now() time.Time { return p.d.clock.read() }
 // pass lets time pass while the process waits, and while it is suspended in the middle of a turn.
 func (p *process) pass(d time.Duration) {
 	w := p.w()
+	end := w.now + d + longestSuspension
 	for w.pass(d); p.d.suspended && !p.dead && !w.over(); {
-		w.pass(time.Minute)
+		if w.pass(time.Minute); w.now > end {
+			w.checks.breaks("every wait ends", "%s is suspended for more than %s", p.d.name, longestSuspension)
+		}
 	}
 }
+
+// longestSuspension is above the time for which a story suspends a daemon.
+const longestSuspension = 24 * time.Hour
 
 func (p *process) newID() string { return fmt.Sprintf("%c%011x", 'a'+p.d.index, p.ids.next()>>20) }
 

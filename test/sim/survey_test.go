@@ -21,6 +21,7 @@ var (
 	kindsFlag  = flag.Int("kinds", 0, "the least kinds of faults that TestSim must have reached")
 	untilFlag  = flag.Int("until", 0, "the most seeds of TestUntilBroken")
 	shrinkFlag = flag.Duration("shrink", time.Minute, "how long a broken story is made smaller")
+	longFlag   = flag.Duration("longest", 10*time.Minute, "how long one world may run, by the wall clock")
 	allFlag    = flag.Bool("all", false, "TestSim goes on after a broken rule, and counts")
 )
 
@@ -29,6 +30,7 @@ func TestMain(m *testing.M) {
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(800)
 	}
+	debug.SetTraceback("all") // of a world that does not end
 	m.Run()
 }
 
@@ -59,7 +61,7 @@ func surveySeeds(from uint64, count int, stop func(result) bool) survey {
 				if done {
 					return
 				}
-				r := run(newStory(seed), nil)
+				r := runInTime(seed)
 				mu.Lock()
 				s.add(r)
 				ended = ended || r.rule != "" && stop(r)
@@ -71,6 +73,15 @@ func surveySeeds(from uint64, count int, stop func(result) bool) survey {
 	s.took = time.Since(began)
 	slices.SortFunc(s.broken, func(a, b result) int { return int(a.story.seed) - int(b.story.seed) })
 	return s
+}
+
+// runInTime runs a world, and ends the program with the seed when the world does not end.
+func runInTime(seed uint64) result {
+	late := time.AfterFunc(*longFlag, func() {
+		panic(fmt.Sprintf("seed %d has run for %s: see it with go test ./test/sim -run 'TestSeed$' -seed %[1]d -tell", seed, *longFlag))
+	})
+	defer late.Stop()
+	return run(newStory(seed), nil)
 }
 
 func (s *survey) add(r result) {

@@ -39,6 +39,7 @@ type world struct {
 	releases    *releases // nil where no ring follows tags
 	farm        *farm     // nil where machines install systems
 	budget      int       // steps until the world ends anyway
+	happened    int       // events
 }
 
 // event is something that happens at a time.
@@ -106,10 +107,16 @@ func (w *world) runUntil(end time.Duration) {
 		}
 		w.now = max(w.now, e.at)
 		e.off = true
+		if w.happened++; w.happened > maxEvents {
+			w.checks.breaks("every wait ends", "%d events, and %d steps: something waits in a loop", w.happened, w.steps)
+		}
 		e.do()
 	}
 	w.now = max(w.now, end)
 }
+
+// maxEvents is the most events of a world: far more than any world has that ends.
+const maxEvents = 20_000_000
 
 // over reports whether the world has ended early: a rule is broken, or the steps are used up.
 func (w *world) over() bool { return w.checks.broken() || w.steps >= w.budget }
