@@ -70,6 +70,7 @@ type process struct {
 	expected map[string]uint64     // the epoch of the boot that the hub lets in, by host
 	ended    error                 // why the loop ended
 	looked   inventory.MachineID   // the host that was observed last
+	lookedAt time.Duration         // when
 	asked    time.Duration         // when the loop looked at the repository last
 	given    string                // the newest commit that the source gave to the loop
 	freeOf   map[int]time.Duration // when the BMC of a slot said last that no job runs

@@ -75,7 +75,7 @@ func mediumURL(host string, boot *inventory.Boot) string {
 
 // Observe implements reconcile.Observer.
 func (p *process) Observe(ctx context.Context, desired inventory.Desired, record inventory.Record) inventory.Observed {
-	p.looked = desired.ID
+	p.looked, p.lookedAt = desired.ID, p.w().now
 	observed := inventory.Observed{Record: record, BMC: p.observeBMC(desired, record), Image: p.observeImage(desired)}
 	if boot := record.Boot; boot != nil && boot.Target == inventory.FromRamdisk {
 		if m := p.media[string(record.ID)]; m.url == mediumURL(string(record.ID), boot) {

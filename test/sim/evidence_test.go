@@ -104,7 +104,7 @@ func cutLimit(text, words string) (time.Duration, bool) {
 // as fast.
 func (c *checks) deadlineWasHeard(p *process, host string, view reconcile.HostView) {
 	d, is := c.waitedFor(p, host, view)
-	if !is {
+	if !is || p.d.resumed > p.lookedAt { // decided before the daemon was suspended
 		return
 	}
 	heard := c.w.now - d.since - c.unheard(p, c.w.people.now.hosts[host].slot, d.since)

@@ -258,7 +258,7 @@ func swapsBlades(w *world, d deed) bool {
 // swapsDisk puts a new disk with the serial of another into a machine, and changes the fleet to it.
 func swapsDisk(w *world, d deed) bool {
 	m := w.machineOf(d)
-	if m.runs == inRamdisk {
+	if m.runs == inRamdisk || w.swapped {
 		return false
 	}
 	m.cut("a person")
