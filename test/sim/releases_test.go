@@ -180,18 +180,15 @@ func deletesTag(w *world, _ deed) bool {
 }
 
 func countersigns(w *world, d deed) bool {
+	r := w.releases
+	if r == nil || !r.twoSigners {
+		return false
+	}
 	signer := countersigner
 	if d.size < 0.3 {
-		signer = choose(w.releases.safeDice(), []string{releaser, stranger})
+		signer = choose(r.dice, []string{releaser, stranger})
 	}
-	return w.releases != nil && w.releases.twoSigners && w.releases.countersign(signer)
-}
-
-func (r *releases) safeDice() *dice {
-	if r == nil {
-		return newDice(0, "")
-	}
-	return r.dice
+	return r.countersign(signer)
 }
 
 func withdraws(w *world, _ deed) bool { return w.releases != nil && w.releases.withdraw() }
