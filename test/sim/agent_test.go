@@ -33,6 +33,7 @@ type agent struct {
 	current  string                 // job that it works on
 	answered *process               // that gave the last answer
 	left     []wire.Disk            // of a script, after its end
+	erased   []wire.Erased          // receipts of the running step
 	asks     question               // of the running install step
 	asked    uint64                 // questions for leave so far
 }
@@ -210,7 +211,7 @@ func (a *agent) runJob(job wire.Job) wire.Result {
 		return wire.Result{OK: true}
 	}
 	var table *wire.Table
-	a.left = nil
+	a.left, a.erased = nil, nil
 	if job.Kind == wire.JobRun {
 		return a.runScript(job, job.Steps[0])
 	}
@@ -218,13 +219,13 @@ func (a *agent) runJob(job wire.Job) wire.Result {
 		err := a.runStep(job, step)
 		if err != nil {
 			a.m.w.say("%s: step %s failed: %v", a.m, step.Name, err)
-			return wire.Result{Step: step.Name, Error: err.Error(), Disks: a.left}
+			return wire.Result{Step: step.Name, Error: err.Error(), Disks: a.left, Erased: a.erased}
 		}
 		if step.Install != nil {
 			table = a.m.disks[a.m.diskOf(step.Install.Disk.Serial)].table()
 		}
 	}
-	return wire.Result{OK: true, Table: table, Disks: a.left}
+	return wire.Result{OK: true, Table: table, Disks: a.left, Erased: a.erased}
 }
 
 func (a *agent) runStep(job wire.Job, step wire.Step) error {
@@ -304,6 +305,9 @@ func (a *agent) writeData(job wire.Job, name string, disks []wire.NamedDisk, doe
 			if does == erases {
 				disk := opened.(device).disk
 				disk.wipe()
+				a.erased = append(a.erased, wire.Erased{Name: ref.Name, Serial: disk.serial, Model: disk.model, Size: uint64(disk.size),
+					Policy: "metadata", Method: "overwrite-metadata", Begun: epoch.Add(w.now), Ended: epoch.Add(w.now), Samples: 1})
+				w.checks.erased[operationOf(job.ID)+" "+disk.serial] = true
 				w.say("%s has erased disk %s", a.m, disk.serial)
 				w.reach("a disk is erased by a step")
 			}

@@ -45,6 +45,7 @@ type checks struct {
 	rebooting map[string]time.Duration
 	described map[string]bool       // operations whose plug-ins were asked
 	released  map[string]releasedAs // by daemon and ring
+	erased    map[string]bool       // disks that an operation erased, by operation and serial
 }
 
 // hostAt names a host of one of several daemons: each knows of its own starts, and of what it was told.
@@ -66,7 +67,7 @@ type leave struct {
 
 func newChecks(w *world) *checks {
 	return &checks{w: w, reboots: map[string]int{}, rebooting: map[string]time.Duration{}, verified: map[string]bool{}, called: map[string]bool{}, calledFrom: map[string]map[string]bool{}, spent: map[string]string{},
-		begun: map[string]int{}, leaves: map[*writer]leave{}, accepted: map[string]string{}, everSeen: map[string]bool{}, asked: map[string]time.Duration{}, resumed: map[string]int{}, passed: map[string]passed{}, described: map[string]bool{}, released: map[string]releasedAs{}, inputs: map[string]string{},
+		begun: map[string]int{}, leaves: map[*writer]leave{}, accepted: map[string]string{}, everSeen: map[string]bool{}, asked: map[string]time.Duration{}, resumed: map[string]int{}, passed: map[string]passed{}, described: map[string]bool{}, released: map[string]releasedAs{}, erased: map[string]bool{}, inputs: map[string]string{},
 		replaced: map[string]string{}, started: map[hostAt]time.Duration{}, heard: map[hostAt]time.Duration{}}
 }
 
@@ -230,7 +231,7 @@ func (c *checks) isBegun(d *disk, who *writer, given leave) {
 	}
 	writing := 0
 	for _, m := range c.w.machines {
-		if m.agent != nil && m.root().writer == m.agent.writer && !m.agent.writer.dead {
+		if m != who.machine && m.agent != nil && m.root().writer == m.agent.writer && !m.agent.writer.dead {
 			writing++
 		}
 	}
@@ -443,6 +444,7 @@ func (c *checks) turnEnds(p *process) {
 	}
 	c.begunStays(p, view)
 	c.settingsAreNoInputs(string(id), view.Desired)
+	c.receiptsAreTrue(view.Observed.Record)
 	c.deadlineWasHeard(p, string(id), view)
 	waits := view.Plan.Waits != "" || view.Plan.Hold != nil || view.Plan.Action != nil || view.Outcome.Why != ""
 	switch phase := view.Plan.Phase; phase {
@@ -452,6 +454,23 @@ func (c *checks) turnEnds(p *process) {
 	default:
 		if !waits {
 			c.breaks("L2 a reason", "host %s is %s without a reason", id, phase)
+		}
+	}
+}
+
+// receiptsAreTrue checks that a receipt of an erase is of a disk that was erased to its end.
+func (c *checks) receiptsAreTrue(record inventory.Record) {
+	for _, op := range []*inventory.Operation{record.Operation, record.Last} {
+		if op == nil {
+			continue
+		}
+		for _, step := range op.Steps {
+			for _, receipt := range step.Erased {
+				if !c.erased[op.ID+" "+receipt.Serial] {
+					c.breaks("a receipt is true", "host %s has a receipt of disk %s by operation %s, which did not erase it", record.ID,
+						receipt.Serial, op.ID)
+				}
+			}
 		}
 	}
 }
