@@ -18,7 +18,24 @@ var ErrNotEdited = errors.New("the text cannot be edited in place")
 // the text. A single text is written as a quoted scalar, several as a list on one line. Every other byte stays: comments,
 // order, line ends. Missing mappings of the path are added, in a block mapping above the last key.
 func SetValue(data []byte, root *yaml.Node, path []string, values ...string) ([]byte, error) {
-	value := quoteValues(values)
+	if len(values) == 1 {
+		return edit(data, root, change{root.Line, path, values[0]}, fmt.Sprintf("%q", values[0]))
+	}
+	return SetList(data, root, path, values)
+}
+
+// SetList is SetValue for a field that is a list, also with one text.
+func SetList(data []byte, root *yaml.Node, path, values []string) ([]byte, error) {
+	quoted, list := make([]string, len(values)), make([]any, len(values))
+	for i, value := range values {
+		quoted[i], list[i] = fmt.Sprintf("%q", value), value
+	}
+	return edit(data, root, change{root.Line, path, list}, "["+strings.Join(quoted, ", ")+"]")
+}
+
+// edit gives the text with a change, which is written as value.
+func edit(data []byte, root *yaml.Node, c change, value string) ([]byte, error) {
+	path := c.path
 	node, rest := followPath(root, path)
 	if node.Kind != yaml.MappingNode && len(rest) > 0 {
 		return nil, fmt.Errorf("%w: %s is no mapping", ErrNotEdited, strings.Join(path[:len(path)-len(rest)], "."))
@@ -39,7 +56,7 @@ func SetValue(data []byte, root *yaml.Node, path []string, values ...string) ([]
 		e.failed = true
 	}
 	edited := bytes.Join(e.lines, nil)
-	if e.failed || !(change{root.Line, path, values}).describes(data, edited) {
+	if e.failed || !c.describes(data, edited) {
 		return nil, ErrNotEdited
 	}
 	return edited, nil
@@ -64,18 +81,6 @@ func findMember(mapping *yaml.Node, key string) *yaml.Node {
 		}
 	}
 	return nil
-}
-
-// quoteValues writes "a", or ["a", "b"].
-func quoteValues(values []string) string {
-	quoted := make([]string, len(values))
-	for i, value := range values {
-		quoted[i] = fmt.Sprintf("%q", value)
-	}
-	if len(quoted) == 1 {
-		return quoted[0]
-	}
-	return "[" + strings.Join(quoted, ", ") + "]"
 }
 
 // nestValue writes a: {b: value}.
@@ -207,9 +212,9 @@ func (e *editor) insertLine(mapping *yaml.Node, text string) {
 
 // change is a value at a path of the document with its root on a line.
 type change struct {
-	line   int
-	path   []string
-	values []string
+	line  int
+	path  []string
+	value any // a text, or a list of texts
 }
 
 // describes reads both texts again, and reports whether the edited text differs by exactly this change.
@@ -229,15 +234,7 @@ func (c change) describes(before, after []byte) bool {
 			if !ok {
 				return false
 			}
-			var value any = c.values[0]
-			if len(c.values) > 1 {
-				list := make([]any, len(c.values))
-				for i := range c.values {
-					list[i] = c.values[i]
-				}
-				value = list
-			}
-			setMember(mapping, c.path, value)
+			setMember(mapping, c.path, c.value)
 		}
 		if !reflect.DeepEqual(a, b) {
 			return false
