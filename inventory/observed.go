@@ -78,14 +78,16 @@ const (
 
 // BMCState is one look at a BMC.
 type BMCState struct {
-	At       time.Time
-	Reach    Reach
-	Error    string // in words a person can act on, unless Reach is Reached
-	Power    PowerState
-	System   System
-	Override Override
-	Media    []Slot
-	Settings settings.Found // declared BIOS settings
+	At    time.Time
+	Reach Reach
+	Error string // in words a person can act on, unless Reach is Reached
+	// Certificate is the fingerprint of the certificate that the BMC showed in place of the trusted one; "" otherwise.
+	Certificate string
+	Power       PowerState
+	System      System
+	Override    Override
+	Media       []Slot
+	Settings    settings.Found // declared BIOS settings
 }
 
 // Override is the boot device that the firmware is told to start from.

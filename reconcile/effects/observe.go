@@ -60,6 +60,10 @@ func (e *Effects) observeBMC(ctx context.Context, desired inventory.Desired, rec
 	}
 	if err != nil {
 		state.Reach, state.Error, state.Media = classifyError(err), err.Error(), nil
+		var said *redfish.Error
+		if errors.As(err, &said) {
+			state.Certificate = said.Certificate
+		}
 		return state
 	}
 	if want := upkeep.Wanted(desired, record); !want.Empty() {

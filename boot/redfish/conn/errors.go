@@ -34,8 +34,10 @@ type Error struct {
 	Hint      string // what to do next
 	// Temporary says that the same call may succeed later by itself.
 	Temporary bool
-	cause     error
-	related   []string // properties and parameters that the BMC named
+	// Certificate is the fingerprint of the certificate that the BMC showed in place of a trusted one; "" otherwise.
+	Certificate string
+	cause       error
+	related     []string // properties and parameters that the BMC named
 }
 
 // Error implements error.

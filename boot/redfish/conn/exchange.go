@@ -232,7 +232,7 @@ func (c *Conn) transportError(doing string, err error) *Error {
 	}
 	if trouble := certificateHint(err); trouble != "" {
 		e := c.protocolError(doing, 0, err)
-		e.Hint = trouble
+		e.Hint, e.Certificate = trouble, shownCertificate(err)
 		return e
 	}
 	return c.unreachableError(doing, err)

@@ -15,6 +15,17 @@ import (
 // errPin means that the BMC's certificate is not the pinned certificate.
 var errPin = errors.New("the BMC shows another certificate than the pinned one")
 
+// pinError is errPin with the fingerprint that the BMC shows.
+type pinError struct{ shown, pinned string }
+
+// Error implements error.
+func (e pinError) Error() string {
+	return fmt.Sprintf("%s: it shows %s, pinned is %s", errPin, e.shown, e.pinned)
+}
+
+// Unwrap has errors.Is find errPin.
+func (pinError) Unwrap() error { return errPin }
+
 var fingerprintForm = regexp.MustCompile(`^sha256:[0-9a-f]{64}$`)
 
 // tlsConfig is the TLS configuration for Config.TLS.
@@ -62,7 +73,7 @@ func (c *Conn) verifyPin(want string) func(tls.ConnectionState) error {
 	return func(state tls.ConnectionState) error {
 		got := fingerprintOf(state.PeerCertificates[0])
 		if subtle.ConstantTimeCompare([]byte(got), []byte(want)) != 1 {
-			return fmt.Errorf("%w: it shows %s, pinned is %s", errPin, got, want)
+			return pinError{got, want}
 		}
 		return c.recordCertificate(state)
 	}
@@ -73,6 +84,20 @@ func (c *Conn) verifyFirstUse(state tls.ConnectionState) error {
 		return c.verifyPin(known)(state)
 	}
 	return c.recordCertificate(state)
+}
+
+// shownCertificate is the fingerprint of the certificate that the BMC showed in place of a trusted one; "" where another
+// error is the cause.
+func shownCertificate(err error) string {
+	var pinned pinError
+	if errors.As(err, &pinned) {
+		return pinned.shown
+	}
+	var unverified *tls.CertificateVerificationError
+	if errors.As(err, &unverified) && len(unverified.UnverifiedCertificates) > 0 {
+		return fingerprintOf(unverified.UnverifiedCertificates[0])
+	}
+	return ""
 }
 
 // certificateHint says what to do about an error with the BMC's certificate; "" for a different error.
