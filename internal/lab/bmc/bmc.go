@@ -147,6 +147,9 @@ func (b *BMC) URL() string {
 // Fingerprint is "sha256:<hex>" of the DER of Serve's certificate.
 func (b *BMC) Fingerprint() (string, error) { return b.keys.Fingerprint(b.config.Now()) }
 
+// Replace puts another BMC in the place of this one: it shows another certificate from the next connection on.
+func (b *BMC) Replace() { b.keys.Renew() }
+
 // Override returns the boot source override.
 func (b *BMC) Override() Override {
 	b.mu.Lock()

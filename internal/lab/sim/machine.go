@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"slices"
 	"strings"
 	"sync"
 
@@ -118,6 +119,22 @@ func New(c Config) *Machine {
 
 // Disk is the machine's first disk, to read or to fill while the machine is off.
 func (m *Machine) Disk() *Disk { return m.disk }
+
+// ReplaceDisk puts a blank disk with a serial in the place of the machine's first disk. Call it while the machine is off.
+func (m *Machine) ReplaceDisk(serial string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.config.DiskSerial, m.disk = serial, NewDisk()
+}
+
+// ReplaceBoard gives the machine another board: what the agent reads of it. The BMC says what it said. Call it while the
+// machine is off.
+func (m *Machine) ReplaceBoard(change func(*bmc.Identity)) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.config.Identity.NICs = slices.Clone(m.config.Identity.NICs)
+	change(&m.config.Identity)
+}
 
 // drive is a disk with its serial.
 type drive struct {
@@ -249,9 +266,7 @@ func (h ramdisk) Facts(context.Context) (wire.Facts, error) {
 			Version: id.BIOSVersion},
 		CPU: wire.CPU{Model: "simulated", Arch: "amd64", Count: 2}, Memory: 4 << 30,
 	}
-	for number, d := range h.m.listDrives() {
-		f.Disks = append(f.Disks, d.describeDisk(number))
-	}
+	f.Disks = h.m.DescribeDisks()
 	for _, nic := range id.NICs {
 		f.NICs = append(f.NICs, wire.NIC{Name: nic.Name, MAC: nic.MAC, Driver: "sim", Link: true, Mbps: 1000})
 	}
@@ -346,6 +361,14 @@ func (d drive) describeDisk(number int) wire.Disk {
 		Model: "simulated", Transport: "virtio",
 		Size: DiskSize, SectorSize: 512,
 	})
+}
+
+// DescribeDisks are the machine's disks as an agent reports them.
+func (m *Machine) DescribeDisks() (disks []wire.Disk) {
+	for number, d := range m.listDrives() {
+		disks = append(disks, d.describeDisk(number))
+	}
+	return disks
 }
 
 func (m *Machine) updateCounts(change func(*Counts)) {
