@@ -28,6 +28,7 @@ import (
 	"github.com/gitmetal/ingot/internal/daemon/joblogs"
 	"github.com/gitmetal/ingot/internal/daemon/metrics"
 	"github.com/gitmetal/ingot/internal/daemon/notify"
+	"github.com/gitmetal/ingot/internal/daemon/repairs"
 	"github.com/gitmetal/ingot/internal/daemon/sealedpages"
 	"github.com/gitmetal/ingot/internal/daemon/timeline"
 	"github.com/gitmetal/ingot/internal/results"
@@ -328,6 +329,7 @@ func (d *Daemon) Run(ctx context.Context) error {
 	g.Go(func() error { return d.sweepResults(ctx) })
 	g.Go(func() error { return d.discoveries.door.Run(ctx) })
 	g.Go(func() error { return d.discoveries.proposer.Run(ctx) })
+	g.Go(func() error { return repairs.New(d.loop, d.discoveries.Store, time.Now, d.log).Run(ctx) })
 	g.Go(func() error { return d.discoveries.accounts.Run(ctx) })
 	g.Go(func() error { return serveHTTP(ctx, d.bmcs, d.media) })
 	if d.bmcsTLS != nil {

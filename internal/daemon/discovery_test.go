@@ -28,6 +28,7 @@ import (
 type stranger struct {
 	serial string
 	mac    string
+	disks  []wire.Disk
 	log    *safeLog // of the agent; nil: nowhere
 }
 
@@ -51,7 +52,7 @@ func (l *safeLog) String() string {
 
 func (s stranger) Facts(context.Context) (wire.Facts, error) {
 	uuid := "4c4c4544-0058-4b10-804a-" + fmt.Sprintf("%012x", s.serial)[:12]
-	facts := wire.Facts{System: wire.System{Serial: s.serial, UUID: uuid}, Memory: 1 << 30}
+	facts := wire.Facts{System: wire.System{Serial: s.serial, UUID: uuid}, Memory: 1 << 30, Disks: s.disks}
 	if s.mac != "" {
 		facts.NICs = []wire.NIC{{Name: "eno1", MAC: s.mac, Driver: "igb"}}
 	}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/gitmetal/ingot/inventory"
 	"github.com/gitmetal/ingot/inventory/discovery/account"
+	"github.com/gitmetal/ingot/inventory/discovery/repair"
 	"github.com/gitmetal/ingot/inventory/format"
 )
 
@@ -72,6 +73,9 @@ type Record struct {
 	Proof    Proof            `json:"proof,omitzero"`
 	Proposal *Proposal        `json:"proposal,omitempty"` // nil before the first
 	Account  *account.Account `json:"account,omitempty"`  // nil while none was asked for
+	// Repair makes the record one of a known machine that came back with another part: it has no agent and no facts, and
+	// its proposal changes the machine's Host file. nil for an unknown machine.
+	Repair *repair.Repair `json:"repair,omitempty" minReader:"10"`
 	// Unknown holds a newer ingot's members, to write back.
 	Unknown format.Unknown `json:"-"`
 }
@@ -188,7 +192,8 @@ func (r Record) FactsDigest() string {
 		Fingerprint string
 		Conflicts   []Conflict
 		Doubts      []string
-	}{facts, r.Identity, r.Addresses, r.Fingerprint, conflicts, r.Doubts})
+		Repair      *repair.Repair `json:",omitempty"`
+	}{facts, r.Identity, r.Addresses, r.Fingerprint, conflicts, r.Doubts, r.Repair})
 	if err != nil {
 		panic("discovery: a record has no JSON: " + err.Error()) // values without channels, functions or cycles
 	}

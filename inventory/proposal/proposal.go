@@ -62,6 +62,8 @@ type Proposal struct {
 	Host  schemas.Host
 	Files map[string][]byte // by path in the fleet
 	Path  string            // of the Host file
+	// Comments are the lines that say what speaks for the proposal and against it, each printable.
+	Comments []string
 	// Title and Body are for the commit and the pull request. Body is Markdown.
 	Title, Body string
 	// Refused are the findings of the fleet with the proposal merged: the trunk would refuse that commit.
@@ -108,16 +110,19 @@ func Render(in Input, trunk Trunk) (Proposal, error) {
 	if p.Files[p.Path], err = writeHost(host, comments); err != nil {
 		return Proposal{}, err
 	}
-	p.Title, p.Body = "Discovered: "+host.Metadata.Name, describeRequest(p, comments, in.Signed)
+	for _, comment := range comments {
+		p.Comments = append(p.Comments, oneLine(comment, maxComment))
+	}
+	p.Title, p.Body = "Discovered: "+host.Metadata.Name, describeRequest(p, in.Signed)
 	return p, nil
 }
 
 // describeRequest is the text of a pull request. Everything that a stranger said stands in a block of code.
-func describeRequest(p Proposal, comments []string, signed bool) string {
+func describeRequest(p Proposal, signed bool) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "This adds `%s`. Merging makes the machine a host of the fleet; edit the file as you like, but for `metadata.id`.\n\n```\n", p.Path)
-	for _, line := range comments {
-		b.WriteString(oneLine(line, maxComment) + "\n")
+	for _, line := range p.Comments {
+		b.WriteString(line + "\n")
 	}
 	b.WriteString("```\n")
 	if signed {

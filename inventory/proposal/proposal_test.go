@@ -1,7 +1,9 @@
 package proposal_test
 
 import (
+	"errors"
 	"flag"
+	"maps"
 	"os"
 	"path/filepath"
 	"strings"
@@ -12,6 +14,7 @@ import (
 
 	"github.com/gitmetal/ingot/inventory"
 	"github.com/gitmetal/ingot/inventory/discovery"
+	"github.com/gitmetal/ingot/inventory/discovery/repair"
 	"github.com/gitmetal/ingot/inventory/format"
 	"github.com/gitmetal/ingot/inventory/load"
 	"github.com/gitmetal/ingot/inventory/proposal"
@@ -259,4 +262,42 @@ func mustDecode(t testing.TB, text string) []schemas.Document {
 		t.Fatal(findings)
 	}
 	return documents
+}
+
+// TestRenderRepair: a repair changes its fields of the Host file and no other byte, and says in the request what was seen.
+func TestRenderRepair(t *testing.T) {
+	t.Parallel()
+	const path = "hosts/discovered/web-5xkj2m4.yaml"
+	files := maps.Clone(trunkFiles)
+	files[path] = "# ours\napiVersion: ingot.dev/v1alpha1\nkind: Host\nmetadata: {name: web-5xkj2m4}\nspec:\n  identity: {serial: 5XKJ2M4, macs: [\"04:32:01:aa:bb:c0\"]} # the rack's\n"
+	fleet, _ := trunk(t, files)
+	r := repair.Repair{Host: "web-5xkj2m4", Kind: repair.Identity, Says: []string{"the board is `another`\none"}, Changes: []repair.Change{
+		{Field: "spec.identity.serial", Was: "5XKJ2M4", Now: []string{"NEW"}},
+		{Field: "spec.identity.macs", Was: "04:32:01:aa:bb:c0", Now: []string{"04:32:01:aa:bb:d0"}, List: true}}}
+	record := discovery.Record{ID: "7f3a9c21e0b4", Repair: &r}
+	if proposal.IsMerged(record, fleet) {
+		t.Error("the repair is merged before")
+	}
+	p, err := proposal.RenderRepair(r, fleet, true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := strings.Replace(strings.Replace(files[path], "5XKJ2M4,", `"NEW",`, 1), `["04:32:01:aa:bb:c0"]`, `["04:32:01:aa:bb:d0"]`, 1)
+	if got := string(p.Files[path]); got != want || p.Path != path || len(p.Files) != 1 {
+		t.Errorf("%s:\n%swant\n%s", p.Path, got, want)
+	}
+	for _, text := range []string{"spec.identity.serial: NEW, was 5XKJ2M4", "the board is 'another'?one", proposal.SignedMerge} {
+		if !strings.Contains(p.Body, text) {
+			t.Errorf("the request does not say %q:\n%s", text, p.Body)
+		}
+	}
+	files[path] = string(p.Files[path])
+	if fleet, _ = trunk(t, files); !proposal.IsMerged(record, fleet) {
+		t.Error("the merged repair is not merged")
+	}
+	files[path] = "apiVersion: ingot.dev/v1alpha1\nkind: Host\nmetadata: {name: web-5xkj2m4}\nspec:\n  identity: {serial: 5XKJ2M4, macs: [\"04:32:01:aa:bb:c0\",\n    \"04:32:01:aa:bb:c2\"]}\n"
+	fleet, _ = trunk(t, files)
+	if _, err := proposal.RenderRepair(r, fleet, false); !errors.Is(err, proposal.ErrNotRepaired) {
+		t.Errorf("a file that cannot be edited: %v", err)
+	}
 }

@@ -87,7 +87,11 @@ func printTable(out io.Writer, list []discovery.Record, now time.Time) error {
 	w := tabwriter.NewWriter(out, 0, 8, 2, ' ', 0)
 	fmt.Fprintln(w, "RECORD\tSERIAL\tBMC\tKEY\tLAST WORD\tSTATE")
 	for _, r := range list {
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s ago\t%s\n", r.ID, orNone(r.Identity.SerialLabel()),
+		what := orNone(r.Identity.SerialLabel())
+		if r.Repair != nil {
+			what = "host " + string(r.Repair.Host)
+		}
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s ago\t%s\n", r.ID, what,
 			orNone(strings.Join(r.Addresses, " ")), orNone(r.Key), now.Sub(r.LastWord).Round(time.Second), describeState(r, now))
 	}
 	if err := w.Flush(); err != nil {
@@ -111,6 +115,10 @@ func describeState(r discovery.Record, now time.Time) string {
 		return "conflict"
 	case r.Rival != nil:
 		return "two agents, or started again"
+	case r.Repair != nil && (r.Proposal == nil || r.Proposal.State == ""):
+		return "repair, not proposed"
+	case r.Repair != nil:
+		return "repair, " + strings.ToLower(string(r.Proposal.State))
 	case r.Proposal != nil && r.Proposal.State == "":
 		return "not proposed"
 	case r.Proposal != nil:

@@ -2,6 +2,7 @@ package proposals
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -51,8 +52,7 @@ func (p *Proposer) keepProposal(ctx context.Context, id discovery.ID, l look) er
 		before = *r.Proposal
 	}
 	seen := proposal.Seen{Proposal: before, Tip: l.tip, Behind: l.behind, Asked: l.asked, Facts: r.FactsDigest()}
-	_, seen.Merged = l.trunk.Fleet.Hosts[id.Machine()]
-	if !seen.Merged {
+	if seen.Merged = proposal.IsMerged(r, l.trunk); !seen.Merged {
 		merging, err := p.askForge(ctx, r, &seen)
 		if err != nil || merging { // the trunk with the host is read soon
 			return err
@@ -125,6 +125,9 @@ func (p *Proposer) takeStep(ctx context.Context, step proposal.Step, r discovery
 
 // render makes the proposal of a record.
 func (p *Proposer) render(r discovery.Record, trunk proposal.Trunk) (rendered, error) {
+	if r.Repair != nil {
+		return p.renderRepair(r, trunk)
+	}
 	now := rendered{facts: r.FactsDigest()}
 	m := ruleset.Machine{ID: r.ID.Machine(), Facts: r.Facts, Key: r.Key}
 	if d := trunk.Fleet.Settings.Discovery; d != nil {
@@ -158,15 +161,38 @@ func (p *Proposer) render(r discovery.Record, trunk proposal.Trunk) (rendered, e
 	}
 	now.secret = secret.Digest()
 	now.Proposal, err = proposal.Render(proposal.Input{Record: r, Verdict: now.verdict, Secret: secret, Signed: p.config.Signed}, trunk)
-	if err != nil {
-		return now, err
+	now.files = now.digestFiles()
+	return now, err
+}
+
+// renderRepair makes the proposal of a known machine that came back with another part.
+func (p *Proposer) renderRepair(r discovery.Record, trunk proposal.Trunk) (now rendered, err error) {
+	now.facts = r.FactsDigest()
+	switch {
+	case r.Repair.Ended:
+		now.trouble = "the machine is as its file says again"
+	case !r.Repair.IsOpen():
+		now.trouble = strings.Join(r.Repair.Says, "; ")
+	default:
+		now.Proposal, err = proposal.RenderRepair(*r.Repair, trunk, p.config.Signed)
 	}
+	if errors.Is(err, proposal.ErrNotRepaired) {
+		now.trouble, err = err.Error(), nil
+	}
+	now.files = now.digestFiles()
+	return now, err
+}
+
+// digestFiles is a digest of the files that are pushed; "" without files.
+func (r rendered) digestFiles() string {
 	parts := []string{}
-	for _, path := range slices.Sorted(maps.Keys(now.Files)) {
-		parts = append(parts, path, string(now.Files[path]))
+	for _, path := range slices.Sorted(maps.Keys(r.Files)) {
+		parts = append(parts, path, string(r.Files[path]))
 	}
-	now.files = inventory.Digest(parts...)
-	return now, nil
+	if len(parts) == 0 {
+		return ""
+	}
+	return inventory.Digest(parts...)
 }
 
 // push pushes a proposal. The commit is in the record before it is pushed.
@@ -191,17 +217,15 @@ func (p *Proposer) push(ctx context.Context, r discovery.Record, l look, now ren
 		return err
 	}
 	delete(p.closed, r.ID)
-	p.config.Log.Info("a discovered machine is proposed", "record", r.ID, "branch", p.branch(r.ID), "file", now.Path)
+	p.config.Log.Info("a machine is proposed", "record", r.ID, "branch", p.branch(r.ID), "file", now.Path)
 	return p.openPull(ctx, r.ID, tip, now)
 }
 
 func describeCommit(now rendered) string {
 	var b strings.Builder
 	b.WriteString(now.Title + "\n\n")
-	for line := range strings.SplitSeq(string(now.Files[now.Path]), "\n") {
-		if text, is := strings.CutPrefix(line, "# "); is {
-			b.WriteString(text + "\n")
-		}
+	for _, line := range now.Comments {
+		b.WriteString(line + "\n")
 	}
 	return b.String()
 }

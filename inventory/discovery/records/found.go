@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/gitmetal/ingot/inventory/discovery"
+	"github.com/gitmetal/ingot/inventory/discovery/repair"
 	"github.com/gitmetal/ingot/inventory/format"
 )
 
@@ -46,6 +47,17 @@ func (s *Store) Find(f Found) (id discovery.ID, isNew bool, err error) {
 	r := discovery.Record{ID: s.config.NewID(), Registered: f.At, LastWord: f.At, Addresses: []string{f.Address},
 		Fingerprint: f.Fingerprint, Doubts: f.Doubts}
 	return r.ID, true, s.save(r, unsynced)
+}
+
+// AddRepair makes the record of a known machine that came back with another part. The ID is "" where there is no room.
+func (s *Store) AddRepair(repaired *repair.Repair, now time.Time) (discovery.ID, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.heads) >= discovery.MaxRecords {
+		return "", nil
+	}
+	r := discovery.Record{ID: s.config.NewID(), Registered: now, LastWord: now, Repair: repaired}
+	return r.ID, s.save(r, synced)
 }
 
 // AskAgainAfter is how long a range of addresses is not asked again.
