@@ -27,6 +27,8 @@
 //   - Mark: the disk GUID by which an install is recognised on its disk. Found: on a disk without being proved ours.
 //   - Journal: the daemon's memory. Record: the journal's part about one machine.
 //   - Discovery record: what is known of a machine that no host file names (package discovery).
+//   - Proposal: a branch with one commit that a person may merge: a discovered machine, a repair or a rotation.
+//   - Repair: a known machine came back with another part. Rotation: the change of a BMC account's password on request.
 //   - Board: the README of the status branch.
 //   - Notice: what people outside are told: a notification by webhook, or a commit's status on the forge.
 //   - Other disk: a block device, not known to be the root disk, that Ignition writes to at the first start of an

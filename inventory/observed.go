@@ -24,6 +24,8 @@ type Observed struct {
 	// Waiting is the key of the waiting agent of a discovery medium that is proved to run on the machine behind the host's
 	// BMC, hex SHA-256 of the public key; "" without a proved agent that spoke lately.
 	Waiting string
+	// Rotation is what became of the request for another password of the BMC's account; zero without a request.
+	Rotation Rotation
 	// Order is what the Workloads with runs want of the machine.
 	Order runs.Order
 	// Ramdisk says why no machine can be booted from the ramdisk; "" when it can.
@@ -40,6 +42,13 @@ type Observed struct {
 	Fleet FleetState
 	// Console is what the serial console has shown since the power-on. No decision rests on the console.
 	Console ConsoleState
+}
+
+// Rotation is what became of a requested change of the password of the BMC's account.
+type Rotation struct {
+	Value string
+	Ended bool   // done, or given up
+	Note  string // how it ended, or what it waits for
 }
 
 // FleetState says when the daemon last looked at trunk, tags and status branch. A write needs a look that began after

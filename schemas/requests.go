@@ -10,6 +10,9 @@ type Requests struct {
 	// Inspect boots the ramdisk to look at the hardware anew, where the machine is free, or off by power.
 	Inspect string         `json:"inspect,omitempty"`
 	Reboot  *RebootRequest `json:"reboot,omitempty"`
+	// Rotate changes the password of the account of spec.bmc.credentials at the BMC, over Redfish. It is asked on the first
+	// host of the Secret, which is of one BMC service; the Secret with the new password becomes a proposal.
+	Rotate string `json:"rotate,omitempty"`
 }
 
 // RebootRequest restarts the installed system of a machine once, in its ring's window and within maxUnavailable.

@@ -10,9 +10,11 @@ import (
 	"github.com/gitmetal/ingot/boot/redfish/conn"
 	"github.com/gitmetal/ingot/internal/daemon/accounts"
 	"github.com/gitmetal/ingot/internal/daemon/proposals"
+	"github.com/gitmetal/ingot/internal/daemon/rotations"
 	"github.com/gitmetal/ingot/internal/secret"
 	"github.com/gitmetal/ingot/inventory"
 	"github.com/gitmetal/ingot/inventory/discovery"
+	"github.com/gitmetal/ingot/inventory/gitrepo"
 	"github.com/gitmetal/ingot/inventory/load"
 	"github.com/gitmetal/ingot/inventory/proposal"
 )
@@ -34,6 +36,11 @@ func (d *Daemon) openProposals() error {
 		c.Forge = client
 	}
 	s.proposer = proposals.New(c)
+	s.rotations = rotations.New(rotations.Config{Hosts: func() rotations.Hosts { return d.loop }, Records: s.Store, Read: d.repo.ReadProposal,
+		Sealer: rotations.AgeSealer{Keys: d.secrets.keys, Now: time.Now, Mask: func(v secret.Value) { d.secrets.everOpened.Add(v) }},
+		BMC:    redfishaccounts.Service{Base: conn.Config{Fence: d.mayAct}}, Prefix: gitrepo.ProposalPrefix(c.Path), MayAct: d.mayAct,
+		Mask: d.secrets.everOpened.Mask, Random: rand.Reader, Log: d.log})
+	d.secrets.newer = s.rotations.Open
 	s.accounts = accounts.Open(accounts.Config{Records: s.Store, Random: rand.Reader, Log: d.log,
 		Branch: accounts.Proposals{Records: s.Store, Wake: s.proposer.Wake},
 		Sealer: accounts.AgeSealer{Keys: d.secrets.keys, Recipients: d.config.Discovery.Recipients, Now: time.Now,

@@ -279,7 +279,7 @@ func (d *Daemon) openLoop(ctx context.Context) error {
 	d.loop, err = reconcile.New(d.metrics.MeasurePorts(reconcile.Config{
 		Source: &source{Repo: d.repo, pages: d.pages, journal: d.journal}, Load: d.loadFleet, Journal: d.journal,
 		Ages: d.journal, Batches: d.journal, Owned: d.journal.Owned, Deadlines: readDeadlines(d.config),
-		Observer: observer{d.effects, d.consoles, d.discoveries.waiting.FindProved}, Executor: d.effects, Publisher: publisher,
+		Observer: observer{d.effects, d.consoles, &d.discoveries}, Executor: d.effects, Publisher: publisher,
 		MaxStale: d.config.Trust.MaxStale.Duration,
 		NewID:    newID, Mark: d.hub.DiskMark, Log: d.log, Host: hostName(), TakeFleet: d.config.TakeFleet,
 		Limits: reconcile.Limits{
@@ -329,6 +329,7 @@ func (d *Daemon) Run(ctx context.Context) error {
 	g.Go(func() error { return d.sweepResults(ctx) })
 	g.Go(func() error { return d.discoveries.door.Run(ctx) })
 	g.Go(func() error { return d.discoveries.proposer.Run(ctx) })
+	g.Go(func() error { return d.discoveries.rotations.Run(ctx) })
 	g.Go(func() error { return repairs.New(d.loop, d.discoveries.Store, time.Now, d.log).Run(ctx) })
 	g.Go(func() error { return d.discoveries.accounts.Run(ctx) })
 	g.Go(func() error { return serveHTTP(ctx, d.bmcs, d.media) })

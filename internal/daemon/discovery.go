@@ -15,6 +15,7 @@ import (
 	"github.com/gitmetal/ingot/agent/wire"
 	"github.com/gitmetal/ingot/internal/daemon/accounts"
 	"github.com/gitmetal/ingot/internal/daemon/proposals"
+	"github.com/gitmetal/ingot/internal/daemon/rotations"
 	"github.com/gitmetal/ingot/internal/daemon/waiting"
 	"github.com/gitmetal/ingot/inventory"
 	"github.com/gitmetal/ingot/inventory/discovery"
@@ -26,10 +27,11 @@ import (
 // discoveries is the daemon's knowledge of unknown machines.
 type discoveries struct {
 	*records.Store
-	door     *door.Door
-	proposer *proposals.Proposer
-	accounts *accounts.Runner
-	waiting  waiting.Answerer
+	door      *door.Door
+	proposer  *proposals.Proposer
+	accounts  *accounts.Runner
+	waiting   waiting.Answerer
+	rotations *rotations.Keeper
 
 	mu      sync.Mutex
 	known   *discovery.Known // as of commit and looked

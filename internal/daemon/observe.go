@@ -9,12 +9,12 @@ import (
 	"github.com/gitmetal/ingot/reconcile/effects"
 )
 
-// observer adds to what the effects observe what the serial console has shown, and which waiting agent is proved to run on
-// the host's machine.
+// observer adds to what the effects observe what the serial console has shown, which waiting agent is proved to run on the
+// host's machine, and what became of the request for another password of its BMC.
 type observer struct {
 	*effects.Effects
 	consoles *consoles.Reader
-	waiting  func(inventory.Desired) (agent string)
+	*discoveries
 }
 
 var _ reconcile.Observer = observer{}
@@ -24,7 +24,10 @@ func (o observer) Observe(ctx context.Context, desired inventory.Desired, record
 	observed := o.Effects.Observe(ctx, desired, record)
 	observed.Console = o.consoles.ObserveRecord(record)
 	if record.Epoch == 0 { // an agent takes over a host's first boot only
-		observed.Waiting = o.waiting(desired)
+		observed.Waiting = o.waiting.FindProved(desired)
+	}
+	if desired.Requests.Rotate != "" {
+		observed.Rotation = o.rotations.Told(desired.ID)
 	}
 	return observed
 }

@@ -14,6 +14,7 @@ import (
 
 	"github.com/gitmetal/ingot/boot/console"
 	"github.com/gitmetal/ingot/internal/daemon/config"
+	"github.com/gitmetal/ingot/internal/daemon/rotations"
 	"github.com/gitmetal/ingot/internal/secret"
 	"github.com/gitmetal/ingot/inventory"
 	"github.com/gitmetal/ingot/inventory/secrets"
@@ -27,6 +28,9 @@ type vault struct {
 	plugins bool // a key is one of an age plug-in, a program that takes its time
 	program sops.Program
 	now     func() time.Time
+
+	// newer gives the values of a Secret that the BMC has and the trunk does not yet
+	newer func(name string) (data map[string]secret.Value, has bool, err error)
 
 	everOpened console.Secrets // every opened value, masked in the output of machines
 
@@ -49,7 +53,7 @@ type failure struct {
 const failureTTL = time.Minute
 
 func newVault(keyFile string, other config.Secrets) (*vault, error) {
-	v := &vault{program: other.NewProgram(os.LookupEnv), now: time.Now}
+	v := &vault{program: other.NewProgram(os.LookupEnv), now: time.Now, newer: (*rotations.Keeper)(nil).Open}
 	v.replaceSecrets(nil)
 	if keyFile == "" {
 		return v, nil
@@ -70,6 +74,9 @@ func (v *vault) replaceSecrets(sealed map[string]inventory.Sealed) {
 }
 
 func (v *vault) openSecret(ctx context.Context, name string) (map[string]secret.Value, error) {
+	if data, has, err := v.newer(name); has || err != nil {
+		return data, err
+	}
 	data, sealed, err := v.findSecret(name)
 	if data != nil || err != nil {
 		return data, err

@@ -331,7 +331,7 @@ func describeDone(done *requests.Done) (rows [][2]string) {
 	for _, kind := range []struct {
 		name   requests.Kind
 		values []string
-	}{{requests.Resume, done.Resume}, {requests.Inspect, done.Inspect}, {requests.Reboot, done.Reboot}} {
+	}{{requests.Resume, done.Resume}, {requests.Inspect, done.Inspect}, {requests.Reboot, done.Reboot}, {requests.Rotate, done.Rotate}} {
 		text := strings.Join(kind.values, ", ")
 		if note := done.Notes[kind.name]; note != "" {
 			text += " (" + note + ")"

@@ -10,6 +10,7 @@ import (
 	"github.com/gitmetal/ingot/inventory/discovery/account"
 	"github.com/gitmetal/ingot/inventory/discovery/repair"
 	"github.com/gitmetal/ingot/inventory/format"
+	"github.com/gitmetal/ingot/inventory/rotation"
 )
 
 // Limits of records.
@@ -76,6 +77,9 @@ type Record struct {
 	// Repair makes the record one of a known machine that came back with another part: it has no agent and no facts, and
 	// its proposal changes the machine's Host file. nil for an unknown machine.
 	Repair *repair.Repair `json:"repair,omitempty" minReader:"10"`
+	// Rotation makes the record one of a Secret whose password is changed at its BMC; its proposal changes the Secret's
+	// file. nil for a machine.
+	Rotation *rotation.Rotation `json:"rotation,omitempty" minReader:"10"`
 	// Unknown holds a newer ingot's members, to write back.
 	Unknown format.Unknown `json:"-"`
 }
@@ -192,8 +196,9 @@ func (r Record) FactsDigest() string {
 		Fingerprint string
 		Conflicts   []Conflict
 		Doubts      []string
-		Repair      *repair.Repair `json:",omitempty"`
-	}{facts, r.Identity, r.Addresses, r.Fingerprint, conflicts, r.Doubts, r.Repair})
+		Repair      *repair.Repair     `json:",omitempty"`
+		Rotation    *rotation.Rotation `json:",omitempty"`
+	}{facts, r.Identity, r.Addresses, r.Fingerprint, conflicts, r.Doubts, r.Repair, r.Rotation})
 	if err != nil {
 		panic("discovery: a record has no JSON: " + err.Error()) // values without channels, functions or cycles
 	}

@@ -155,3 +155,39 @@ func (r *Repo) explainProposal(ctx context.Context, command packp.Command, err e
 	}
 	return fmt.Errorf("%s: %w: check the rules and hooks of branches below %s", attempt, err, ProposalPrefix(r.config.Path))
 }
+
+// ReadProposal reads one file of a branch of proposals, by its path in the fleet, with the tip of the branch; nil without the
+// branch or the file.
+func (r *Repo) ReadProposal(ctx context.Context, name, file string) (data []byte, tip string, err error) {
+	ctx, cancel := context.WithTimeout(ctx, r.config.Limits.Timeout)
+	defer cancel()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	branch, err := r.proposalBranch(name)
+	if err != nil {
+		return nil, "", err
+	}
+	at, err := r.fetchBranch(ctx, branch.Short())
+	if errors.Is(err, remote.ErrNoRef) {
+		return nil, "", nil
+	}
+	if err != nil {
+		return nil, "", err
+	}
+	commit, err := object.GetCommit(r.repo.Storer, at)
+	if err != nil {
+		return nil, "", fmt.Errorf("read %s: %w", branch.Short(), err)
+	}
+	found, err := commit.File(path.Join(r.config.Path, file))
+	if errors.Is(err, object.ErrFileNotFound) {
+		return nil, "", nil
+	}
+	if err != nil {
+		return nil, "", fmt.Errorf("read %s: %w", branch.Short(), err)
+	}
+	if found.Size > r.config.Limits.Blob {
+		return nil, "", fmt.Errorf("read %s: %s is too large", branch.Short(), file)
+	}
+	text, err := found.Contents()
+	return []byte(text), at.String(), err
+}

@@ -50,10 +50,13 @@ func RenderRepair(r repair.Repair, trunk Trunk, signed bool) (Proposal, error) {
 	return p, nil
 }
 
-// IsMerged reports whether the trunk has what the proposal of a record asks for: the host, or the repaired file.
+// IsMerged reports whether the trunk has what the proposal of a record asks for: the host, the repaired file, or the Secret.
 func IsMerged(r discovery.Record, trunk Trunk) bool {
-	if r.Repair != nil {
+	switch {
+	case r.Repair != nil:
 		return isRepaired(*r.Repair, trunk)
+	case r.Rotation != nil:
+		return string(trunk.Fleet.Secrets[r.Rotation.Secret].Document) == r.Rotation.Document
 	}
 	_, is := trunk.Fleet.Hosts[r.ID.Machine()]
 	return is

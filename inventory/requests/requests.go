@@ -22,6 +22,7 @@ const (
 	Resume  Kind = "resume"
 	Inspect Kind = "inspect"
 	Reboot  Kind = "reboot"
+	Rotate  Kind = "rotate"
 )
 
 // Request is one value of a Host's file.
@@ -51,6 +52,9 @@ func List(asked schemas.Requests) []Request {
 	if r := asked.Reboot; r != nil {
 		all = append(all, Request{Kind: Reboot, Value: r.ID, Mode: cmp.Or(r.Mode, schemas.RebootSoft)})
 	}
+	if asked.Rotate != "" {
+		all = append(all, Request{Kind: Rotate, Value: asked.Rotate})
+	}
 	return all
 }
 
@@ -78,6 +82,7 @@ type Done struct {
 	Resume  []string `json:"resume,omitempty"`
 	Inspect []string `json:"inspect,omitempty"`
 	Reboot  []string `json:"reboot,omitempty"`
+	Rotate  []string `json:"rotate,omitempty"`
 	// Notes say by kind how the newest request ended that was not simply done. No decision rests on a note.
 	Notes map[Kind]string `json:"notes,omitempty"`
 	// Unknown holds a newer ingot's members, to write back.
@@ -119,6 +124,8 @@ func (d *Done) list(kind Kind) *[]string {
 		return &d.Inspect
 	case Reboot:
 		return &d.Reboot
+	case Rotate:
+		return &d.Rotate
 	default:
 		return nil
 	}
@@ -166,6 +173,7 @@ func (d *Done) clone() *Done {
 	}
 	next := *d
 	next.Resume, next.Inspect, next.Reboot = slices.Clone(d.Resume), slices.Clone(d.Inspect), slices.Clone(d.Reboot)
+	next.Rotate = slices.Clone(d.Rotate)
 	next.Notes = maps.Clone(d.Notes)
 	return &next
 }
@@ -185,7 +193,7 @@ func Merge(newer, older *Done) *Done {
 		return cmp.Or(newer, older)
 	}
 	merged := older.clone()
-	for _, kind := range []Kind{Resume, Inspect, Reboot} {
+	for _, kind := range []Kind{Resume, Inspect, Reboot, Rotate} {
 		for _, value := range *newer.list(kind) {
 			merged = merged.With(Request{Kind: kind, Value: value}, newer.Notes[kind])
 		}
@@ -197,7 +205,7 @@ func Merge(newer, older *Done) *Done {
 // ForPage is the list as a status page has it: nil where nothing was done, as a page without a list says that the
 // requests of the file are taken as done.
 func (d *Done) ForPage() *Done {
-	if d == nil || len(d.Resume)+len(d.Inspect)+len(d.Reboot) == 0 && d.Unknown == "" {
+	if d == nil || len(d.Resume)+len(d.Inspect)+len(d.Reboot)+len(d.Rotate) == 0 && d.Unknown == "" {
 		return nil
 	}
 	return d

@@ -17,7 +17,7 @@ func reboot(id, mode string) schemas.Requests {
 // TestOpen says which requests of a file are still to be done.
 func TestOpen(t *testing.T) {
 	t.Parallel()
-	all := schemas.Requests{Resume: "hold/0123abcd", Inspect: "2026-11-29", Reboot: &schemas.RebootRequest{ID: "fw-7"}}
+	all := schemas.Requests{Resume: "hold/0123abcd", Inspect: "2026-11-29", Reboot: &schemas.RebootRequest{ID: "fw-7"}, Rotate: "q4"}
 	for name, test := range map[string]struct {
 		asked schemas.Requests
 		done  *requests.Done
@@ -25,8 +25,8 @@ func TestOpen(t *testing.T) {
 	}{
 		"nothing is asked for":        {schemas.Requests{}, &requests.Done{}, nil},
 		"nothing is known":            {all, nil, nil},
-		"nothing is done":             {all, &requests.Done{}, []string{"resume hold/0123abcd", "inspect 2026-11-29", "reboot fw-7 (Soft)"}},
-		"one is done":                 {all, &requests.Done{Inspect: []string{"2026-11-29"}}, []string{"resume hold/0123abcd", "reboot fw-7 (Soft)"}},
+		"nothing is done":             {all, &requests.Done{}, []string{"resume hold/0123abcd", "inspect 2026-11-29", "reboot fw-7 (Soft)", "rotate q4"}},
+		"one is done":                 {all, &requests.Done{Inspect: []string{"2026-11-29"}, Rotate: []string{"q4"}}, []string{"resume hold/0123abcd", "reboot fw-7 (Soft)"}},
 		"one value of another kind":   {reboot("x", "Hard"), &requests.Done{Inspect: []string{"x"}}, []string{"reboot x (Hard)"}},
 		"a value before it":           {reboot("fw-8", ""), &requests.Done{Reboot: []string{"fw-7"}}, []string{"reboot fw-8 (Soft)"}},
 		"the same value, hard":        {reboot("fw-7", "Hard"), &requests.Done{Reboot: []string{"fw-7"}}, nil},

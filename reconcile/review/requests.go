@@ -61,6 +61,8 @@ func describeRequest(r requests.Request, record inventory.Record) string {
 		return fmt.Sprintf("is inspected, once, when it is free or off: %s", r.Value)
 	case requests.Reboot:
 		return fmt.Sprintf("reboots (%s), once: %s", r.Mode, r.Value)
+	case requests.Rotate:
+		return fmt.Sprintf("has the password of its BMC account changed, once: %s; the new Secret becomes a proposal", r.Value)
 	default:
 		panic("review: unknown request " + string(r.Kind))
 	}

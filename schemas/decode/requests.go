@@ -36,6 +36,7 @@ func (c *checker) checkOffBy(keys []string) {
 func (c *checker) checkRequests(r schemas.Requests) {
 	c.checkGrammar("spec.requests.resume", r.Resume, resumeGrammar, "what the hold prints: step/8 hex digits")
 	c.checkGrammar("spec.requests.inspect", r.Inspect, shortGrammar, shortWanted)
+	c.checkGrammar("spec.requests.rotate", r.Rotate, shortGrammar, shortWanted)
 	if r.Reboot != nil && c.checkRequired("spec.requests.reboot.id", r.Reboot.ID) {
 		c.checkGrammar("spec.requests.reboot.id", r.Reboot.ID, shortGrammar, shortWanted)
 	}

@@ -27,6 +27,8 @@ type Target struct {
 	Fingerprint string
 	// New says that the account was just made, and is not known to work: its caller spaces the logins.
 	New bool
+	// TLS is what the BMC must show, in place of Fingerprint; nil for Fingerprint.
+	TLS *conn.TLS
 }
 
 // Service calls Redfish services. Base has the deadlines, the clock and the dialer; the other members are set here.
@@ -47,6 +49,9 @@ func (s Service) open(t Target) (*conn.Conn, error) {
 	config := s.Base
 	config.Address, config.Username, config.Password = URL(t.Address), t.Username, t.Password
 	config.TLS, config.NewAccount = conn.TLS{Fingerprint: t.Fingerprint, FirstUse: t.Fingerprint == ""}, t.New
+	if t.TLS != nil {
+		config.TLS = *t.TLS
+	}
 	return conn.Open(config)
 }
 

@@ -88,8 +88,11 @@ func printTable(out io.Writer, list []discovery.Record, now time.Time) error {
 	fmt.Fprintln(w, "RECORD\tSERIAL\tBMC\tKEY\tLAST WORD\tSTATE")
 	for _, r := range list {
 		what := orNone(r.Identity.SerialLabel())
-		if r.Repair != nil {
+		switch {
+		case r.Repair != nil:
 			what = "host " + string(r.Repair.Host)
+		case r.Rotation != nil:
+			what = "Secret " + r.Rotation.Secret
 		}
 		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s ago\t%s\n", r.ID, what,
 			orNone(strings.Join(r.Addresses, " ")), orNone(r.Key), now.Sub(r.LastWord).Round(time.Second), describeState(r, now))
@@ -115,6 +118,8 @@ func describeState(r discovery.Record, now time.Time) string {
 		return "conflict"
 	case r.Rival != nil:
 		return "two agents, or started again"
+	case r.Rotation != nil:
+		return "password, " + strings.ToLower(string(r.Rotation.Stage))
 	case r.Repair != nil && (r.Proposal == nil || r.Proposal.State == ""):
 		return "repair, not proposed"
 	case r.Repair != nil:

@@ -14,6 +14,7 @@ import (
 	"github.com/gitmetal/ingot/inventory/forge"
 	"github.com/gitmetal/ingot/inventory/gitrepo"
 	"github.com/gitmetal/ingot/inventory/proposal"
+	"github.com/gitmetal/ingot/inventory/rotation"
 	"github.com/gitmetal/ingot/inventory/ruleset"
 )
 
@@ -52,6 +53,9 @@ func (p *Proposer) keepProposal(ctx context.Context, id discovery.ID, l look) er
 		before = *r.Proposal
 	}
 	seen := proposal.Seen{Proposal: before, Tip: l.tip, Behind: l.behind, Asked: l.asked, Facts: r.FactsDigest()}
+	if isLost := l.tip == "" && before.Tip != "" || before.State == discovery.Declined; r.Rotation != nil && isLost {
+		seen.Asked = true // without the branch the daemon alone knows the password
+	}
 	if seen.Merged = proposal.IsMerged(r, l.trunk); !seen.Merged {
 		merging, err := p.askForge(ctx, r, &seen)
 		if err != nil || merging { // the trunk with the host is read soon
@@ -59,7 +63,7 @@ func (p *Proposer) keepProposal(ctx context.Context, id discovery.ID, l look) er
 		}
 	}
 	now := rendered{facts: seen.Facts}
-	if isSettled := !l.asked && before.State == discovery.Declined && before.Facts == seen.Facts; !seen.Merged && !isSettled {
+	if isSettled := !seen.Asked && before.State == discovery.Declined && before.Facts == seen.Facts; !seen.Merged && !isSettled {
 		if now, err = p.render(r, l.trunk); err != nil {
 			return err
 		}
@@ -125,8 +129,11 @@ func (p *Proposer) takeStep(ctx context.Context, step proposal.Step, r discovery
 
 // render makes the proposal of a record.
 func (p *Proposer) render(r discovery.Record, trunk proposal.Trunk) (rendered, error) {
-	if r.Repair != nil {
+	switch {
+	case r.Repair != nil:
 		return p.renderRepair(r, trunk)
+	case r.Rotation != nil:
+		return p.renderRotation(*r.Rotation, r.FactsDigest(), trunk), nil
 	}
 	now := rendered{facts: r.FactsDigest()}
 	m := ruleset.Machine{ID: r.ID.Machine(), Facts: r.Facts, Key: r.Key}
@@ -181,6 +188,21 @@ func (p *Proposer) renderRepair(r discovery.Record, trunk proposal.Trunk) (now r
 	}
 	now.files = now.digestFiles()
 	return now, err
+}
+
+// renderRotation makes the proposal of a Secret with another password.
+func (p *Proposer) renderRotation(r rotation.Rotation, facts string, trunk proposal.Trunk) rendered {
+	now := rendered{facts: facts, secret: (&proposal.Secret{Document: []byte(r.Document)}).Digest()}
+	switch {
+	case r.Ended:
+		now.trouble = "nothing is left to change"
+	case r.Stage == rotation.Failed:
+		now.trouble = r.Error
+	default:
+		now.Proposal = proposal.RenderRotation(r, trunk, p.config.Signed)
+	}
+	now.files = now.digestFiles()
+	return now
 }
 
 // digestFiles is a digest of the files that are pushed; "" without files.

@@ -60,6 +60,17 @@ func (s *Store) AddRepair(repaired *repair.Repair, now time.Time) (discovery.ID,
 	return r.ID, s.save(r, synced)
 }
 
+// AddRotation adds the record of a Secret whose password is changed, with the ID that its proposal branch has. There is
+// always room: the record has a password that a BMC may have.
+func (s *Store) AddRotation(r discovery.Record) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if _, taken := s.heads[r.ID]; taken {
+		return fmt.Errorf("record %s is another one's", r.ID)
+	}
+	return s.save(r, synced)
+}
+
 // AskAgainAfter is how long a range of addresses is not asked again.
 const AskAgainAfter = time.Hour
 

@@ -31,14 +31,18 @@ type Machine struct {
 //
 //	the machine                                         resume         inspect       reboot
 //	has no such hold any more                           RecordRequest
+//	of a rotate: the change at the BMC has ended        RecordRequest
 //	is on the way to the hold                           wait
 //	is kept off, under way, held, not known to be ours                 wait          wait
 //	has no system of ours, is off or to be off                                       wait
 //	has a system of ours, and is not off by spec.power                 wait
 //	any other                                                          OpenBoot      OpenBoot
 func Answer(m Machine, r requests.Request) (due *act.Action, waits string) {
-	if r.Kind == requests.Resume {
+	switch r.Kind {
+	case requests.Resume:
 		return answerResume(m, r)
+	case requests.Rotate:
+		return answerRotate(m, r)
 	}
 	boot := inventory.Boot{Attempt: 1, Commit: m.Desired.Commit, Ours: m.Ours,
 		Request: &requests.Run{Kind: r.Kind, Value: r.Value, Mode: r.Mode}}
@@ -57,6 +61,22 @@ func Answer(m Machine, r requests.Request) (due *act.Action, waits string) {
 		return nil, waits
 	}
 	return &act.Action{Kind: act.OpenBoot, Boot: &boot, Reason: "spec.requests asks for it once: " + r.String()}, ""
+}
+
+// answerRotate records the end of a change of the BMC account's password, which the daemon makes beside the machine's other
+// work: no power or boot command belongs to it.
+func answerRotate(m Machine, r requests.Request) (due *act.Action, waits string) {
+	switch is := m.Observed.Rotation; {
+	case m.Desired.BMC == nil:
+		return nil, "spec.bmc"
+	case is.Value != r.Value:
+		return nil, "its turn"
+	case !is.Ended:
+		return nil, is.Note
+	default:
+		note := r.String() + ": " + is.Note
+		return &act.Action{Kind: act.RecordRequest, Request: &r, Note: note, Reason: note}, ""
+	}
 }
 
 // whyBusy says why no boot is begun for a request now, or "".

@@ -138,3 +138,30 @@ func TestCalledAnew(t *testing.T) {
 		}
 	}
 }
+
+// TestAnswerRotate: a rotation is recorded as done once the daemon has ended it, whatever else the machine does.
+func TestAnswerRotate(t *testing.T) {
+	t.Parallel()
+	r := requests.Request{Kind: requests.Rotate, Value: "q4"}
+	told := func(is inventory.Rotation) edit { return func(m *requested.Machine) { m.Observed.Rotation = is } }
+	for name, test := range map[string]struct {
+		machine requested.Machine
+		waits   string
+		note    string
+	}{
+		"nothing is known":     {serving(), "its turn", ""},
+		"of another value":     {serving(told(inventory.Rotation{Value: "q3", Ended: true})), "its turn", ""},
+		"under way":            {serving(told(inventory.Rotation{Value: "q4", Note: "the push"})), "the push", ""},
+		"ended":                {serving(told(inventory.Rotation{Value: "q4", Ended: true, Note: "merge it"})), "", "rotate q4: merge it"},
+		"ended, in an install": {serving(underWay, told(inventory.Rotation{Value: "q4", Ended: true, Note: "merge it"})), "", "rotate q4: merge it"},
+		"a host without a BMC": {serving(func(m *requested.Machine) { m.Desired.BMC = nil }), "spec.bmc", ""},
+	} {
+		action, waits := requested.Answer(test.machine, r)
+		switch {
+		case waits != test.waits, (action == nil) != (test.note == ""):
+			t.Errorf("%s: %+v, waits for %q", name, action, waits)
+		case action != nil && (action.Kind != act.RecordRequest || action.Note != test.note || *action.Request != r):
+			t.Errorf("%s: %+v", name, action)
+		}
+	}
+}
