@@ -95,19 +95,29 @@ func Run(ctx context.Context, c Config) error {
 	if err != nil {
 		return err
 	}
-	if c.Boot.Discovery != nil {
-		boot, err := awaitHost(ctx, c, key)
-		if err != nil {
+	for waits := c.Boot.Discovery != nil; ; {
+		host := c
+		if waits {
+			if host.Boot, err = awaitHost(ctx, c, key); err != nil {
+				return err
+			}
+		}
+		if err := workForHost(ctx, host, key, waits); !errors.Is(err, errShutOut) {
 			return err
 		}
-		c.Boot = boot
+		c.Log.Warn("the daemon lets this machine in no more: its boot was closed, or another agent has it; the machine registers and waits again")
 	}
+}
+
+// workForHost is the agent's work in the boot of a host. The error is errShutOut where an agent that waited before is not
+// let in.
+func workForHost(ctx context.Context, c Config, key *ecdsa.PrivateKey, waited bool) error {
 	client, err := newClient(c, key)
 	if err != nil {
 		return err
 	}
 	defer client.closeConnections()
-	a := agent{Config: c, client: client, nonce: rand.Text()}
+	a := agent{Config: c, client: client, nonce: rand.Text(), waited: waited}
 	for _, step := range []func(context.Context) error{a.enrolUntilDone, a.readHardware, a.reportHardware,
 		a.workOnJobs} {
 		if err := step(ctx); err != nil {
@@ -133,11 +143,26 @@ type agent struct {
 	Config
 	client *client
 	nonce  string     // of this process, for questions for leave
+	waited bool       // in the ramdisk of a discovery medium, before it got its boot
 	facts  wire.Facts // as last read; owned by the goroutine of Run
 }
 
+// errShutOut means that an agent that waited is not let in with the boot that it was given.
+var errShutOut = errors.New("the daemon does not let this agent in")
+
+// enrolWithin is how long an agent that waited asks to be let in with the boot that it was given: the daemon may have closed
+// that boot meanwhile. An agent of a boot medium has nothing else to do, and asks on.
+const enrolWithin = 2 * time.Minute
+
 func (a *agent) enrolUntilDone(ctx context.Context) error {
-	return a.tryUntilDone(ctx, "enrol", a.client.tradeToken)
+	began := a.Now()
+	return a.tryUntilDone(ctx, "enrol", func(ctx context.Context) error {
+		err := a.client.tradeToken(ctx)
+		if a.waited && errors.Is(err, errRefused) && a.Now().Sub(began) >= enrolWithin {
+			return errors.Join(errShutOut, err)
+		}
+		return err
+	})
 }
 
 // readHardware reads the hardware. A part that cannot be read becomes an error in the report.
@@ -172,7 +197,7 @@ func (a *agent) callDaemon(ctx context.Context, path string, in, out any) error 
 	return a.client.postMessage(ctx, path, in, out)
 }
 
-// tryUntilDone calls try until try succeeds or ctx ends.
+// tryUntilDone calls try until try succeeds, ctx ends, or try says errShutOut.
 func (a *agent) tryUntilDone(ctx context.Context, what string, try func(context.Context) error) error {
 	for pause := firstPause; ; pause = min(2*pause, maxPause) {
 		err := try(ctx)
@@ -182,6 +207,8 @@ func (a *agent) tryUntilDone(ctx context.Context, what string, try func(context.
 			return nil
 		case ctx.Err() != nil:
 			return ctx.Err()
+		case errors.Is(err, errShutOut):
+			return err
 		}
 		a.Log.Warn(what+": trying again", "in", pause, "error", err)
 		if !pauseFor(ctx, pause) {

@@ -24,6 +24,8 @@ type Observed struct {
 	// Waiting is the key of the waiting agent of a discovery medium that is proved to run on the machine behind the host's
 	// BMC, hex SHA-256 of the public key; "" without a proved agent that spoke lately.
 	Waiting string
+	// PowersOff says that the waiting agent of the host, which is not proved, was told lately to power its machine off.
+	PowersOff bool
 	// Rotation is what became of the request for another password of the BMC's account; zero without a request.
 	Rotation Rotation
 	// Order is what the Workloads with runs want of the machine.

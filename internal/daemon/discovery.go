@@ -30,7 +30,7 @@ type discoveries struct {
 	door      *door.Door
 	proposer  *proposals.Proposer
 	accounts  *accounts.Runner
-	waiting   waiting.Answerer
+	waiting   *waiting.Answerer
 	rotations *rotations.Keeper
 
 	mu      sync.Mutex
@@ -54,7 +54,7 @@ func (d *Daemon) openDiscovery(context.Context) error {
 	if err := d.openProposals(); err != nil {
 		return err
 	}
-	d.discoveries.waiting = waiting.Answerer{Hosts: func() waiting.Hosts { return d.loop }, MayAct: d.mayAct, Records: store, Hub: d.hub, Log: d.log}
+	d.discoveries.waiting = waiting.New(waiting.Config{Hosts: func() waiting.Hosts { return d.loop }, MayAct: d.mayAct, Records: store, Hub: d.hub, Log: d.log})
 	d.discoveries.door = door.New(door.Config{Identity: d.identity, Records: store, Keys: d.enrolmentKeys,
 		Known: d.knownMachines, Answer: d.discoveries.waiting.Answer, Account: d.discoveries.accounts.Answer, Log: d.log})
 	return nil

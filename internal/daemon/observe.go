@@ -24,7 +24,7 @@ func (o observer) Observe(ctx context.Context, desired inventory.Desired, record
 	observed := o.Effects.Observe(ctx, desired, record)
 	observed.Console = o.consoles.ObserveRecord(record)
 	if record.Epoch == 0 { // an agent takes over a host's first boot only
-		observed.Waiting = o.waiting.FindProved(desired)
+		observed.Waiting, observed.PowersOff = o.waiting.FindProved(desired), o.waiting.PowersOff(desired.ID)
 	}
 	if desired.Requests.Rotate != "" {
 		observed.Rotation = o.rotations.Told(desired.ID)

@@ -18,6 +18,7 @@ import (
 //	is on, and a forgotten install called instead        the same
 //	is on, and was not watched since its power-on        wait for a read of the medium; then hold
 //	is on, and consent.takeover names the machine        RecordTakeover
+//	is on, and its waiting agent powers it off           hold, and look again soon
 //	is on                                                hold
 //
 // After an agent fell silent for long, a takeover that was used before does not count.
@@ -54,7 +55,11 @@ func (h *host) checkTakeover() (Plan, bool) {
 		why := "spec.consent.takeover names this machine"
 		return planAction(Waiting, act.Action{Kind: act.RecordTakeover, Takeover: value, Pinned: &machine, Reason: why}), true
 	default:
-		return h.holdHost(foundRunningHold(h.Desired, value)), true
+		p := h.holdHost(foundRunningHold(h.Desired, value))
+		if h.Observed.PowersOff && p.Action == nil {
+			p.Again = bmcPause
+		}
+		return p, true
 	}
 }
 

@@ -108,3 +108,22 @@ func TestATakenOverMachineThatGoesOff(t *testing.T) {
 		}
 	}
 }
+
+// TestAnAgentThatPowersOffIsLookedAtSoon: a machine whose unproved agent was told to power it off is held as ever, and looked
+// at again within seconds.
+func TestAnAgentThatPowersOffIsLookedAtSoon(t *testing.T) {
+	t.Parallel()
+	for powersOff, want := range map[bool]time.Duration{true: 5 * time.Second, false: 0} {
+		m := newWaiting(inventory.ContentBlank)
+		m.image = inventory.ImageReady
+		for m.record.BMC == nil { // the identity is pinned first
+			m.look(nowhere)
+		}
+		o := m.observe()
+		o.Waiting, o.PowersOff = "", powersOff
+		p := nextAt(m.desired, o, m.now)
+		if p.Hold == nil || p.Hold.Reason != change.FoundRunning || p.Action != nil || p.Again != want {
+			t.Errorf("powers off %v: %+v, again in %s", powersOff, p.Hold, p.Again)
+		}
+	}
+}

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"path/filepath"
 	"slices"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -42,11 +43,17 @@ func (m machine) PowerOff(context.Context) error {
 // startAgent runs a real agent from a discovery medium until the test ends.
 func (r *rig) startAgent(m machine) {
 	r.t.Helper()
+	r.startAgentAt(m, time.Now)
+}
+
+// startAgentAt is startAgent with the agent's own clock.
+func (r *rig) startAgentAt(m machine, now func() time.Time) {
+	r.t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	boot := door.BootConfig(r.identity, pallet, []string{r.server.URL}, time.Now())
 	ended := make(chan error, 1)
 	go func() {
-		ended <- agent.Run(ctx, agent.Config{Boot: boot, Machine: m, Log: slog.New(slog.DiscardHandler),
+		ended <- agent.Run(ctx, agent.Config{Boot: boot, Machine: m, Log: slog.New(slog.DiscardHandler), Now: now,
 			KeyFile: filepath.Join(r.t.TempDir(), "agent.key")})
 	}()
 	r.t.Cleanup(func() {
@@ -129,6 +136,38 @@ func TestAnAgentBecomesTheHosts(t *testing.T) {
 		case <-r.changed:
 		case <-deadline:
 			t.Fatalf("the agent is %+v, %v", state, err)
+		}
+	}
+}
+
+// TestAnAgentWhoseBootWasClosedWaitsAgain: an agent that is given a boot which is closed before it enrols goes back to waiting,
+// and takes the next boot.
+func TestAnAgentWhoseBootWasClosedWaitsAgain(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	var clock atomic.Int64 // minutes
+	r.startAgentAt(machine{facts: wire.Facts{System: wire.System{Serial: "SN1", UUID: uuidOf("SN1")}}},
+		func() time.Time { return noon.Add(time.Duration(clock.Add(1)) * time.Minute) })
+	record := r.await("a registration", func(discovery.Record) bool { return true })
+	host := string(record.ID.Machine())
+	closed, next := wire.Waited{Boot: &wire.TakenOver{Host: host, Boot: "b1", Epoch: 1, Token: r.hub.BootToken(host, "b1", 1).Reveal()}},
+		wire.Waited{Boot: &wire.TakenOver{Host: host, Boot: "b2", Epoch: 2, Token: r.hub.BootToken(host, "b2", 2).Reveal()}}
+	r.change(func() { r.answer = closed })
+	r.change(func() { r.now = noon.Add(time.Hour) })
+	r.await("another registration", func(found discovery.Record) bool { return found.LastWord.After(noon) })
+	if err := r.hub.Expect(t.Context(), host, "b2", 2, record.Agent.Key); err != nil {
+		t.Fatal(err)
+	}
+	r.change(func() { r.answer = next })
+	deadline := time.After(2 * time.Minute)
+	for {
+		if state, err := r.hub.State(t.Context(), host); err == nil && state.Boot == "b2" && state.Facts != nil {
+			return
+		}
+		select {
+		case <-r.changed:
+		case <-deadline:
+			t.Fatal("the agent did not enrol in the next boot")
 		}
 	}
 }
