@@ -9,6 +9,7 @@ import (
 	redfishaccounts "github.com/gitmetal/ingot/boot/redfish/accounts"
 	"github.com/gitmetal/ingot/boot/redfish/conn"
 	"github.com/gitmetal/ingot/internal/daemon/accounts"
+	"github.com/gitmetal/ingot/internal/daemon/deliveries"
 	"github.com/gitmetal/ingot/internal/daemon/proposals"
 	"github.com/gitmetal/ingot/internal/daemon/rotations"
 	"github.com/gitmetal/ingot/internal/secret"
@@ -41,6 +42,9 @@ func (d *Daemon) openProposals() error {
 		BMC:    redfishaccounts.Service{Base: conn.Config{Fence: d.mayAct}}, Prefix: gitrepo.ProposalPrefix(c.Path), MayAct: d.mayAct,
 		Mask: d.secrets.everOpened.Mask, Random: rand.Reader, Log: d.log})
 	d.secrets.newer = s.rotations.Open
+	s.deliveries = deliveries.New(deliveries.Config{Fleet: func() (inventory.Fleet, bool) { return d.loop.Fleet() }, Known: d.knownMachines, Records: s.Store,
+		Open: d.secrets.openSecret, LogIn: redfishaccounts.Service{Base: conn.Config{Fence: d.mayAct}}.LogIn, MayAct: d.mayAct,
+		Mask: d.secrets.everOpened.Mask, Now: time.Now, Log: d.log})
 	s.accounts = accounts.Open(accounts.Config{Records: s.Store, Random: rand.Reader, Log: d.log,
 		Branch: accounts.Proposals{Records: s.Store, Wake: s.proposer.Wake},
 		Sealer: accounts.AgeSealer{Keys: d.secrets.keys, Recipients: d.config.Discovery.Recipients, Now: time.Now,

@@ -330,6 +330,7 @@ func (d *Daemon) Run(ctx context.Context) error {
 	g.Go(func() error { return d.discoveries.door.Run(ctx) })
 	g.Go(func() error { return d.discoveries.proposer.Run(ctx) })
 	g.Go(func() error { return d.discoveries.rotations.Run(ctx) })
+	g.Go(func() error { return d.discoveries.deliveries.Run(ctx) })
 	g.Go(func() error { return repairs.New(d.loop, d.discoveries.Store, time.Now, d.log).Run(ctx) })
 	g.Go(func() error { return d.discoveries.accounts.Run(ctx) })
 	g.Go(func() error { return serveHTTP(ctx, d.bmcs, d.media) })

@@ -14,10 +14,11 @@ import (
 	"github.com/gitmetal/ingot/agent/hub/door"
 	"github.com/gitmetal/ingot/agent/wire"
 	"github.com/gitmetal/ingot/internal/daemon/accounts"
+	"github.com/gitmetal/ingot/internal/daemon/deliveries"
+	"github.com/gitmetal/ingot/internal/daemon/known"
 	"github.com/gitmetal/ingot/internal/daemon/proposals"
 	"github.com/gitmetal/ingot/internal/daemon/rotations"
 	"github.com/gitmetal/ingot/internal/daemon/waiting"
-	"github.com/gitmetal/ingot/inventory"
 	"github.com/gitmetal/ingot/inventory/discovery"
 	"github.com/gitmetal/ingot/inventory/discovery/records"
 	"github.com/gitmetal/ingot/inventory/proposal"
@@ -27,21 +28,17 @@ import (
 // discoveries is the daemon's knowledge of unknown machines.
 type discoveries struct {
 	*records.Store
-	door      *door.Door
-	proposer  *proposals.Proposer
-	accounts  *accounts.Runner
-	waiting   *waiting.Answerer
-	rotations *rotations.Keeper
+	door       *door.Door
+	proposer   *proposals.Proposer
+	accounts   *accounts.Runner
+	waiting    *waiting.Answerer
+	rotations  *rotations.Keeper
+	deliveries *deliveries.Keeper
 
-	mu      sync.Mutex
-	known   *discovery.Known // as of commit and looked
-	commit  string
-	learned time.Time
-	trunk   proposal.Trunk // as loaded last
+	mu    sync.Mutex
+	known known.Cache
+	trunk proposal.Trunk // as loaded last
 }
-
-// learnEvery is how old the list of known machines may be while the fleet's commit is the same: records of machines grow.
-const learnEvery = 30 * time.Second
 
 // openDiscovery opens the records of unknown machines, and the door for them.
 func (d *Daemon) openDiscovery(context.Context) error {
@@ -71,22 +68,7 @@ func (d *Daemon) enrolmentKeys() ([]schemas.EnrolmentKey, bool) {
 
 // knownMachines are the hosts of the fleet, and the machines that the journal knows.
 func (d *Daemon) knownMachines() *discovery.Known {
-	fleet, _ := d.loop.Fleet()
-	s := &d.discoveries
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.known != nil && s.commit == fleet.Commit && time.Since(s.learned) < learnEvery {
-		return s.known
-	}
-	known := discovery.NewKnown()
-	for _, desired := range fleet.Hosts {
-		known.Add(desired, inventory.Record{})
-	}
-	for _, host := range d.loop.View().Hosts {
-		known.Add(host.Desired, host.Observed.Record)
-	}
-	s.known, s.commit, s.learned = known, fleet.Commit, time.Now()
-	return known
+	return d.discoveries.known.Machines(d.loop)
 }
 
 // addDiscoveryRoutes adds what operators ask of discovery.

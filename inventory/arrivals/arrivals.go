@@ -1,8 +1,10 @@
 // Package arrivals checks what a fleet says of machines that are no hosts yet: its Deliveries. Call CheckDeliveries
-// when a commit is loaded, and FindExpected for a machine that was discovered. The package is pure.
+// when a commit is loaded, and FindExpected for a machine that was discovered, and ListLogins for
+// the BMCs to log in at. The package is pure.
 package arrivals
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"time"
@@ -56,6 +58,35 @@ func CheckLoginKeys(d schemas.Document, field string, sealed inventory.Sealed) [
 	return findings
 }
 
+// Login is one machine of a Delivery at whose BMC the daemon logs in.
+type Login struct {
+	Delivery, Serial string
+	Address          string // an IP address or a host name, with a port if that is not 443
+	Credentials      string // name of the Secret
+}
+
+// ListLogins lists the machines that are expected now, and whose BMC's address and credentials are written.
+func ListLogins(deliveries []schemas.Document, now time.Time) (logins []Login) {
+	for _, d := range deliveries {
+		if hasEnded(d, now) {
+			continue
+		}
+		for _, m := range d.Delivery.Spec.Machines {
+			login := Login{d.Name, m.Serial, m.BMC.Address, cmp.Or(m.Credentials, d.Delivery.Spec.Credentials)}
+			if login.Address != "" && login.Credentials != "" && inventory.SerialKey(login.Serial) != "" {
+				logins = append(logins, login)
+			}
+		}
+	}
+	return logins
+}
+
+// hasEnded reports whether a Delivery's last day is over.
+func hasEnded(d schemas.Document, now time.Time) bool {
+	until, err := time.Parse(time.DateOnly, d.Delivery.Spec.Until)
+	return err != nil || now.After(until.AddDate(0, 0, 1))
+}
+
 // FindExpected finds a machine in the Deliveries by its serial; nil where nobody expects the machine now.
 func FindExpected(
 	deliveries []schemas.Document, identity inventory.Pinned, now time.Time,
@@ -68,8 +99,7 @@ func FindExpected(
 		serials = append(serials, inventory.SerialKey(identity.SMBIOS.Serial))
 	}
 	for _, d := range deliveries {
-		until, err := time.Parse(time.DateOnly, d.Delivery.Spec.Until)
-		if err != nil || now.After(until.AddDate(0, 0, 1)) {
+		if hasEnded(d, now) {
 			continue
 		}
 		for i, m := range d.Delivery.Spec.Machines {

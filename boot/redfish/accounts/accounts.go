@@ -77,7 +77,7 @@ func (s Service) with(ctx context.Context, t Target, do func(*conn.Conn) error) 
 func (s Service) LogIn(ctx context.Context, t Target, m Machine) account.Login {
 	var end account.Login
 	err := s.with(ctx, t, func(c *conn.Conn) error {
-		path, seen, err := findSystem(ctx, c, m)
+		path, seen, is, err := findSystem(ctx, c, m)
 		switch {
 		case err != nil:
 			return err
@@ -85,7 +85,8 @@ func (s Service) LogIn(ctx context.Context, t Target, m Machine) account.Login {
 			end = account.Login{Kind: account.Other, Error: fmt.Sprintf("the BMC at %s is that of another machine: it shows %s",
 				t.Address, seen)}
 		default:
-			end = account.Login{Kind: account.LoggedIn, System: c.Base() + path, Fingerprint: c.Fingerprint()}
+			end = account.Login{Kind: account.LoggedIn, System: c.Base() + path, Fingerprint: c.Fingerprint(),
+				Serial: is.SerialNumber, UUID: is.UUID}
 		}
 		return nil
 	})
@@ -112,32 +113,33 @@ func explain(err error) account.Login {
 // passwordChange is the message by which a BMC refuses everything but a change of the password: DSP0266, 13.3.7.
 const passwordChange = "PasswordChangeRequired"
 
-// findSystem gives the path of the system with the machine's UUID or serial, or what the systems show instead.
-func findSystem(ctx context.Context, c *conn.Conn, m Machine) (path, seen string, err error) {
+// findSystem gives the path of the system with the machine's UUID or serial, and what it shows, or what the systems show
+// instead.
+func findSystem(ctx context.Context, c *conn.Conn, m Machine) (path, seen string, is system, err error) {
 	call := c.Call(ctx, "log in with the new account")
 	root, err := call.ReadRoot()
 	if err != nil {
-		return "", "", err
+		return "", "", is, err
 	}
 	members, err := call.ListMembers(root.Systems)
 	if err != nil {
-		return "", "", err
+		return "", "", is, err
 	}
 	var shown []string
 	for _, member := range members {
 		got, err := conn.Get[system](call, member)
 		if err != nil {
-			return "", "", err
+			return "", "", is, err
 		}
 		if got.Doc.is(m) {
-			return member, "", nil
+			return member, "", *got.Doc, nil
 		}
 		shown = append(shown, fmt.Sprintf("serial %q, UUID %q", cut(got.Doc.SerialNumber), cut(got.Doc.UUID)))
 	}
 	if len(shown) == 0 {
-		return "", "no system", nil
+		return "", "no system", is, nil
 	}
-	return "", strings.Join(shown[:min(len(shown), 3)], "; "), nil
+	return "", strings.Join(shown[:min(len(shown), 3)], "; "), is, nil
 }
 
 func cut(text string) string { return text[:min(len(text), 40)] }

@@ -143,6 +143,8 @@ type Login struct {
 	Error       string // for people
 	System      string // URI of the Redfish system
 	Fingerprint string
+	// Serial and UUID are what the system there shows; "" unless LoggedIn.
+	Serial, UUID string
 }
 
 // LoginKind is the way in which a login ended.

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/gitmetal/ingot/inventory"
 	"github.com/gitmetal/ingot/inventory/discovery"
 	"github.com/gitmetal/ingot/inventory/discovery/repair"
 	"github.com/gitmetal/ingot/inventory/format"
@@ -47,6 +48,43 @@ func (s *Store) Find(f Found) (id discovery.ID, isNew bool, err error) {
 	r := discovery.Record{ID: s.config.NewID(), Registered: f.At, LastWord: f.At, Addresses: []string{f.Address},
 		Fingerprint: f.Fingerprint, Doubts: f.Doubts}
 	return r.ID, true, s.save(r, unsynced)
+}
+
+// Delivered is an expected machine as its BMC showed it after a login.
+type Delivered struct {
+	Delivery    string
+	Address     string // of the BMC, as the Delivery has it
+	Fingerprint string // of the certificate at the login
+	BMC         inventory.BMCIdentity
+	At          time.Time
+}
+
+// Deliver gives the record of an expected machine: the one of its agent, which registered before, or of a scan that found
+// its address, or a new record. The ID is "" where there is no room.
+func (s *Store) Deliver(d Delivered, known *discovery.Known) (id discovery.ID, isNew bool, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	shown := discovery.Shown{Identity: inventory.Pinned{BMC: &d.BMC}, Addresses: []string{d.Address}}
+	m := discovery.Identify(shown, s.index, known)
+	for other, h := range s.heads {
+		if m.Record == "" && h.Agent == nil && h.Identity.BMC == nil && slices.Contains(h.Addresses, d.Address) {
+			m.Record = other
+		}
+	}
+	r := discovery.Record{ID: m.Record, Registered: d.At, LastWord: d.At, Addresses: []string{d.Address}}
+	switch {
+	case m.Record != "":
+		if r, err = s.get(m.Record); err != nil {
+			return m.Record, false, err
+		}
+	case len(s.heads) >= discovery.MaxRecords:
+		return "", false, nil
+	default:
+		r.ID, isNew = s.config.NewID(), true
+	}
+	r.Delivery, r.Fingerprint, r.Identity.BMC = d.Delivery, d.Fingerprint, &d.BMC
+	r.Doubts = nil // those of a scan: somebody has logged in
+	return r.ID, isNew, s.save(r.Judge(m, d.At), synced)
 }
 
 // AddRepair makes the record of a known machine that came back with another part. The ID is "" where there is no room.
