@@ -14,9 +14,11 @@ import (
 //	two signers asked for   the host's ring        may be erased
 //	no                      any                    yes
 //	yes                     none, or follows the trunk   no
+//	yes                     runs a tag without the same spec.retire, which comes from the trunk   no
 //	yes                     runs a tag             when somebody else than its signer countersigned it
 func WhyUnsigned(d inventory.Desired) string {
-	if s := d.Signatures; s != nil && (s.Tag == "" || s.Second == "") { // guard: two-signers
+	unreleased := d.Retires && !d.RetireReleased
+	if s := d.Signatures; s != nil && (s.Tag == "" || unreleased || s.Second == "") { // guard: two-signers
 		return describeUnsigned(d, *s)
 	}
 	return ""
@@ -31,6 +33,8 @@ func describeUnsigned(d inventory.Desired, s inventory.Signatures) string {
 	case s.Tag == "":
 		return fmt.Sprintf("two must sign what erases, on its tag (trust.twoSigners), and ring %s runs none: let it "+
 			"follow tags", d.Ring)
+	case d.Retires && !d.RetireReleased:
+		return fmt.Sprintf("two must sign what erases, and tag %s does not have this spec.retire: release it", s.Tag)
 	}
 	why := fmt.Sprintf("two must sign tag %s", s.Tag)
 	if s.Signer != "" {
