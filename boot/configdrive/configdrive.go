@@ -103,7 +103,7 @@ func (d Drive) Files() (map[string][]byte, error) {
 		files["network-config"] = encode(networkConfig(*d.Network))
 	}
 	if d.Env != nil {
-		env, err := writeEnv(d.Env)
+		env, err := WriteEnv(d.Env)
 		if err != nil {
 			return nil, err
 		}
@@ -153,8 +153,8 @@ func (d Drive) FAT(size int) ([]byte, error) {
 	return fat.New(files, firstOf(d.Volume, Label), size)
 }
 
-// writeEnv writes variables for a POSIX shell.
-func writeEnv(env map[string]string) ([]byte, error) {
+// WriteEnv writes variables for a POSIX shell, sorted by name: one line each.
+func WriteEnv(env map[string]string) ([]byte, error) {
 	var b bytes.Buffer
 	for _, name := range slices.Sorted(maps.Keys(env)) {
 		if !isVariable(name) || strings.ContainsAny(env[name], "\x00\r\n") {

@@ -124,12 +124,11 @@ func findSectors(r io.Reader) (found sectors, err error) {
 type medium struct {
 	iso     *ISO
 	overlay []byte
-	read    func(at, end int64) // is told which bytes were read
 }
 
-// openWith gives a reader of the image with overlay in its region. The reader tells read which bytes were read.
-func (i *ISO) openWith(overlay []byte, read func(at, end int64)) *io.SectionReader {
-	return io.NewSectionReader(medium{iso: i, overlay: overlay, read: read}, 0, i.size)
+// lay gives the image with overlay in its region.
+func (i *ISO) lay(overlay []byte) image {
+	return image{content: medium{iso: i, overlay: overlay}, size: i.size, areas: i.areas}
 }
 
 // Copy writes the whole image with files in its overlay region: a medium for people to attach.
@@ -138,7 +137,7 @@ func (i *ISO) Copy(to io.Writer, files []File) error {
 	if err != nil {
 		return err
 	}
-	_, err = io.Copy(to, i.openWith(overlay, func(int64, int64) {}))
+	_, err = io.Copy(to, io.NewSectionReader(medium{iso: i, overlay: overlay}, 0, i.size))
 	return err
 }
 
@@ -150,6 +149,5 @@ func (m medium) ReadAt(p []byte, at int64) (int, error) {
 	if start < end {
 		copy(p[start-at:end-at], m.overlay[start-m.iso.region:])
 	}
-	m.read(at, at+int64(n))
 	return n, err
 }

@@ -30,7 +30,12 @@ const maxDirectory = 64 << 10
 // findAreas gives the parts of an image in the order of a start; only the overlay where the image is not laid out as
 // iso.sh lays it out. The directory is everything before the first file.
 func findAreas(image io.ReaderAt, overlay int64) []area {
-	areas := []area{{inventory.MediumOverlay, overlay, overlay + wire.OverlaySize}}
+	return findParts(image, area{inventory.MediumOverlay, overlay, overlay + wire.OverlaySize})
+}
+
+// findParts is findAreas for an image with a boot's own files elsewhere.
+func findParts(image io.ReaderAt, overlay area) []area {
+	areas := []area{overlay}
 	root, known := readRoot(image)
 	if !known {
 		return areas
@@ -51,7 +56,7 @@ func findAreas(image io.ReaderAt, overlay int64) []area {
 }
 
 // listParts gives the parts of the image, of which nothing was read yet.
-func (i *ISO) listParts() (parts []inventory.MediumPart) {
+func (i image) listParts() (parts []inventory.MediumPart) {
 	for _, a := range i.areas {
 		parts = append(parts, inventory.MediumPart{Name: a.name, Size: a.end - a.start})
 	}

@@ -47,10 +47,22 @@ func BootFiles(config wire.BootConfig, network map[string][]byte) ([]File, error
 	return files, nil
 }
 
-// packOverlay packs files as a newc cpio archive, padded with zeros to wire.OverlaySize. The kernel unpacks the archive
-// over the ramdisk's own (Linux, Documentation/driver-api/early-userspace/buffer-format.rst). The same files give the
-// same bytes.
+// packOverlay is PackFiles, padded with zeros to wire.OverlaySize. The kernel unpacks the archive over the ramdisk's own
+// (Linux, Documentation/driver-api/early-userspace/buffer-format.rst).
 func packOverlay(files []File) ([]byte, error) {
+	packed, err := PackFiles(files)
+	if err != nil {
+		return nil, err
+	}
+	if size := len(packed); size > wire.OverlaySize {
+		return nil, fmt.Errorf("this boot's files take %d bytes, the medium has room for %d: make spec.network smaller",
+			size, wire.OverlaySize)
+	}
+	return append(packed, make([]byte, wire.OverlaySize-len(packed))...), nil
+}
+
+// PackFiles packs files as a newc cpio archive. The same files give the same bytes.
+func PackFiles(files []File) ([]byte, error) {
 	files = slices.SortedFunc(slices.Values(files), func(a, b File) int { return strings.Compare(a.Path, b.Path) })
 	archive := newc{made: map[string]bool{}}
 	for _, file := range files {
@@ -65,11 +77,7 @@ func packOverlay(files []File) ([]byte, error) {
 		archive.addEntry(name, regular|file.Mode&0o777, file.Data)
 	}
 	archive.addEntry(trailer, 0, nil)
-	if size := archive.bytes.Len(); size > wire.OverlaySize {
-		return nil, fmt.Errorf("this boot's files take %d bytes, the medium has room for %d: make spec.network smaller",
-			size, wire.OverlaySize)
-	}
-	return append(archive.bytes.Bytes(), make([]byte, wire.OverlaySize-archive.bytes.Len())...), nil
+	return archive.bytes.Bytes(), nil
 }
 
 // File types of a cpio entry's mode, and the name that ends an archive.

@@ -6,6 +6,7 @@ import (
 	"encoding/base32"
 	"encoding/hex"
 	"fmt"
+	"io"
 	"net/http"
 	"slices"
 	"strings"
@@ -50,11 +51,18 @@ type Server struct {
 }
 
 type publishedMedium struct {
-	overlay []byte
-	etag    string
-	since   time.Time
-	reads   Reads
-	parts   []inventory.MediumPart // of ISO.areas
+	image image
+	etag  string
+	since time.Time
+	reads Reads
+	parts []inventory.MediumPart // of image.areas
+}
+
+// image is what a medium has.
+type image struct {
+	content io.ReaderAt
+	size    int64
+	areas   []area // in the order of a start
 }
 
 // NewServer serves iso; base is the URL under which BMCs reach the handler; key is secret and stays the same over
@@ -97,6 +105,12 @@ func (s *Server) Publish(key Key, files []File) error {
 	if err != nil {
 		return err
 	}
+	s.publishImage(key, s.iso.lay(packed), s.iso.digest[:], packed)
+	return nil
+}
+
+// publishImage serves an image. The parts tell it from every other one.
+func (s *Server) publishImage(key Key, i image, parts ...[]byte) {
 	path := s.mediumPath(key)
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -104,18 +118,17 @@ func (s *Server) Publish(key Key, files []File) error {
 		delete(s.media, old)
 	}
 	if s.media[path] == nil {
-		s.media[path] = &publishedMedium{overlay: packed, etag: s.computeETag(packed), since: s.now(),
-			parts: s.iso.listParts()}
+		s.media[path] = &publishedMedium{image: i, etag: computeETag(parts), since: s.now(), parts: i.listParts()}
 	}
 	s.paths[key.Host] = path
-	return nil
 }
 
-// computeETag gives a strong ETag over the bytes of the base and of the overlay.
-func (s *Server) computeETag(overlay []byte) string {
+// computeETag gives a strong ETag over the bytes of a medium, from what tells it from others.
+func computeETag(parts [][]byte) string {
 	sum := sha256.New()
-	sum.Write(s.iso.digest[:])
-	sum.Write(overlay)
+	for _, part := range parts {
+		sum.Write(part)
+	}
 	return `"` + hex.EncodeToString(sum.Sum(nil)[:16]) + `"`
 }
 
@@ -165,15 +178,15 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Cache-Control", "no-store") // the medium carries a token
 	answer := &answer{ResponseWriter: w, control: http.NewResponseController(w),
 		wrote: func(n int, first bool) { s.countRead(p, n, first) }}
-	http.ServeContent(answer, r, "boot.iso", p.since,
-		s.iso.openWith(p.overlay, func(at, end int64) { s.countParts(p, at, end) }))
+	content := toldReader{p.image.content, func(at, end int64) { s.countParts(p, at, end) }}
+	http.ServeContent(answer, r, "boot.iso", p.since, io.NewSectionReader(content, 0, p.image.size))
 }
 
 // countParts counts the bytes that were read of each part.
 func (s *Server) countParts(p *publishedMedium, at, end int64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for i, a := range s.iso.areas {
+	for i, a := range p.image.areas {
 		if n := min(end, a.end) - max(at, a.start); n > 0 {
 			p.parts[i].Read += n
 			p.parts[i].Last = s.now()
@@ -189,6 +202,19 @@ func (s *Server) countRead(p *publishedMedium, n int, first bool) {
 	}
 	p.reads.Bytes += int64(n)
 	p.reads.Last = s.now()
+}
+
+// toldReader tells which bytes were read.
+type toldReader struct {
+	io.ReaderAt
+	read func(at, end int64)
+}
+
+// ReadAt implements io.ReaderAt.
+func (t toldReader) ReadAt(p []byte, at int64) (int, error) {
+	n, err := t.ReaderAt.ReadAt(p, at)
+	t.read(at, at+int64(n))
+	return n, err
 }
 
 // answer reports a medium's bytes while they leave: some BMCs read a whole medium in a single request.
