@@ -104,6 +104,7 @@ type Desired struct {
 	Retires  bool      // Workload erases the machine's disks, and the machine leaves the fleet (package retirement)
 	// RetireReleased is set where the release of the host's ring says the same of the retirement as the trunk.
 	RetireReleased bool
+	Run            *runs.Work        // of the Workload with spec.run that has the machine; the loop fills it in, nil without
 	Vars           map[string]string // that belong to Workload
 }
 

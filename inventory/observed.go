@@ -30,6 +30,10 @@ type Observed struct {
 	Rotation Rotation
 	// Order is what the Workloads with runs want of the machine.
 	Order runs.Order
+	// Run is what was heard of the run under way where no agent has it: it boots a kernel of one's own.
+	Run runs.Report
+	// Kernel is what is known of that kernel, also before the run begins; zero without such a kernel in the mirror.
+	Kernel KernelState
 	// Ramdisk says why no machine can be booted from the ramdisk; "" when it can.
 	Ramdisk string
 	// Attended are the ages that deadlines count.
@@ -276,6 +280,16 @@ type ImageState struct {
 // ConfigState is the result of rendering the host's Ignition config, with secrets, before any boot for the config.
 type ConfigState struct {
 	Error string // why the config cannot be rendered or delivered, without secrets; "" when it can, or when none is due
+}
+
+// KernelState is what is known of a kernel of one's own before a machine boots it.
+type KernelState struct {
+	// Error says why no machine can boot the kernel with what it shall be given, or why this machine cannot; "" when it can.
+	Error string
+	// Trusted is set where a signature of the kernel leads to the certificate that is built into the ramdisk's shim. Signers
+	// are the names of who signed the kernel, and of who issued their certificates; none for a kernel that is not signed.
+	Trusted bool
+	Signers []string
 }
 
 // ImagePhase is how far an image has come.

@@ -50,6 +50,9 @@ type Record struct {
 	// the machine lost.
 	Run      *runs.UnderWay `json:"run,omitempty" minReader:"8"`
 	LostRuns int            `json:"lostRuns,omitempty"`
+	// Ran is the batch of the kernel of one's own that the machine was booted for after the newest look at its disks: what
+	// Facts says of their content may not hold any more. "" after a look.
+	Ran string `json:"ran,omitempty" minReader:"10"`
 	// Settings is what is known of the machine's declared BIOS settings; nil before the first.
 	Settings *settings.State `json:"settings,omitempty"`
 	Pinned

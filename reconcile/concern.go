@@ -68,13 +68,14 @@ func (l *Loop) rewritePage(h *host, p plan.Plan) {
 	}
 }
 
-// RequestImageLooks asks for a look at every host that is not installed with an image, as the fetch of the image ended.
+// RequestImageLooks asks for a look at every host that is not installed with an image, or waits for a kernel, as the fetch of the image ended.
 // Safe at any time from any goroutine.
 func (l *Loop) RequestImageLooks(sha256 string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for id, h := range l.hosts {
-		if w := h.desired.Workload; w != nil && w.Fetches(sha256) && !h.record.Has(w) && l.fleet.commit != "" {
+		w, run := h.desired.Workload, l.batches.FindWork(id)
+		if (w != nil && w.Fetches(sha256) && !h.record.Has(w) || run.Fetches(sha256)) && l.fleet.commit != "" {
 			l.queue.AddHost(id, l.config.Now(), queue.Routine)
 		}
 	}

@@ -314,6 +314,7 @@ func (l *Loop) readInput(ctx context.Context, h *host) (lookInput, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	in.desired, in.record, in.revision, in.retry = h.desired, h.record, h.revision, h.retry
+	in.desired.Run = l.batches.FindWork(h.record.ID)
 	return in, nil
 }
 

@@ -72,7 +72,7 @@ type HostSpec struct {
 	// Steps are added to the steps of the Workload. A host neither changes nor leaves out a step of the Workload.
 	Steps     []HostStep        `json:"steps,omitempty"`
 	Vars      map[string]string `json:"vars,omitempty"`
-	Claimable bool              `json:"claimable,omitempty"` // Workloads with run may boot the machine; no disk is written
+	Claimable bool              `json:"claimable,omitempty"` // Workloads with run may boot it; their kernels may write to blank disks
 	Protect   bool              `json:"protect,omitempty"`   // forbids power, boot and erase, whatever else is asked
 	Consent   Consent           `json:"consent,omitempty"`
 	// Lifecycle is Managed (default), Adopted, Unmanaged or Retired.

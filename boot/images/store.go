@@ -38,6 +38,8 @@ type Ref struct {
 	URL, SHA256, Plugin string
 	Written             bool
 	Injected            bool // a file of a step inject-files
+	// Boot names the field of spec.run.boot that has the file, such as kernel or initrds[0]; "" for another file.
+	Boot string
 }
 
 // field names a field of the fleet that is to be mended, such as url.
@@ -47,6 +49,9 @@ func (r Ref) field(name string) string {
 	}
 	if r.Injected {
 		return "the " + name + " in args.files of inject-files"
+	}
+	if r.Boot != "" {
+		return "spec.run.boot." + r.Boot + "." + name
 	}
 	if r.Written {
 		return "args.image." + name + " of write-image"
@@ -58,6 +63,9 @@ func (r Ref) field(name string) string {
 func (r Ref) kind() string {
 	if r.Plugin != "" {
 		return "plug-in"
+	}
+	if kind, _, _ := strings.Cut(r.Boot, "s["); kind != "" {
+		return kind
 	}
 	return "image"
 }

@@ -223,7 +223,7 @@ func (d *Daemon) openParts(ctx context.Context) error {
 		Count: d.metrics.CountAgent})
 	d.effects, err = effects.New(effects.Config{
 		Hub: d.hub, Media: d.media, Images: d.images, URLs: d.config.Advertise.Agents, Pin: identity.Pin(), Log: d.log,
-		Mask: d.secrets.everOpened.Mask, Fence: d.mayAct,
+		Mask: d.secrets.everOpened.Mask, Fence: d.mayAct, Runs: d.uploads,
 		Profiles: d.journal,
 		OpenBMC: func(c redfish.Config) (*redfish.Client, error) {
 			c.Count = d.metrics.CountRequest

@@ -79,6 +79,7 @@ type openRun struct {
 	begun
 	files map[string]runs.File // stored, by name
 	parts map[string]*part     // on their way, by name
+	heard time.Time            // of the last upload
 }
 
 // begun is run.json.
@@ -244,6 +245,21 @@ func (s *Store) Ready(id string) time.Time {
 		return r.Ready
 	}
 	return time.Time{}
+}
+
+// Heard gives when an open run last began to store a file since this Store was opened, or said that it is up; the zero time
+// before, and after the run has ended.
+func (s *Store) Heard(id string) time.Time {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	r := s.open[id]
+	if r == nil {
+		return time.Time{}
+	}
+	if r.heard.After(r.Ready) {
+		return r.heard
+	}
+	return r.Ready
 }
 
 // Finish ends a run, and gives its manifest. The first end stands: a later call gives the manifest that is there. Files

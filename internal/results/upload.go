@@ -89,6 +89,7 @@ func (s *Store) claim(u Upload) (p *part, most int64, err error) {
 		if r == nil {
 			return nil, 0, s.whyClosed(u.Run)
 		}
+		r.heard = s.options.Now()
 		if p = r.parts[u.Name]; p == nil || p.busy == nil {
 			break
 		}

@@ -47,6 +47,15 @@ func (k Kernel) Digests() []string {
 // Fetches lists the files that the mirror must hold.
 func (k Kernel) Fetches() []Fetched { return append([]Fetched{k.Kernel}, k.Initrds...) }
 
+// Report is what a run without an agent said over HTTP.
+type Report struct {
+	// Heard is when the run last stored a file or said something, as far as the daemon knows; zero before.
+	Heard time.Time
+	Ended *Ended // how the run said that it ended, without its files; nil before
+	// Orphan says why the run was given up: what it says does not count any more. "" for one that was not.
+	Orphan string
+}
+
 // Booted marks a run under way as one of a kernel of one's own: no agent takes it up, and it ends by what it says over HTTP.
 type Booted struct {
 	// Deadline is how long the run may take from the moment when its kernel and initrds were read.

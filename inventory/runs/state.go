@@ -31,6 +31,9 @@ type State struct {
 type Claim struct {
 	Machine string    `json:"machine"`
 	Since   time.Time `json:"since"`
+	// Epoch is the machine's epoch at the claim of a Workload that boots a kernel of its own: a look of a later boot is one
+	// of this claim. 0 for a Workload with a script.
+	Epoch uint64 `json:"epoch,omitempty"`
 	// Leaving says why the machine gets no more runs, and is released at the end of the run under way; "" otherwise.
 	Leaving string `json:"leaving,omitempty"`
 }

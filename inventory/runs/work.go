@@ -2,6 +2,7 @@ package runs
 
 import (
 	"maps"
+	"slices"
 	"time"
 )
 
@@ -34,6 +35,20 @@ type Work struct {
 	StopAfter int
 	Keeps     bool // the claims stay after the end of the batch
 	Results   Limits
+}
+
+// BeginRun is the run of a commit as it begins on a machine.
+func (w Work) BeginRun(next Run, commit string) UnderWay {
+	run := UnderWay{Run: next, Commit: commit}
+	if w.Kernel != nil {
+		run.Booted = &Booted{Deadline: w.Deadline}
+	}
+	return run
+}
+
+// Fetches reports whether the mirror must hold a file with this digest for the runs; false for nil.
+func (w *Work) Fetches(sha256 string) bool {
+	return w != nil && w.Kernel != nil && slices.ContainsFunc(w.Kernel.Fetches(), func(f Fetched) bool { return f.SHA256 == sha256 })
 }
 
 // Count is the number of items of the batch.

@@ -106,7 +106,9 @@ func openBoot(rec inventory.Record, a Action, now time.Time) inventory.Record {
 	if boot.Agent != "" { // the machine runs already, which proves nothing until the agent enrols
 		boot.Stage, boot.Started, boot.Found = inventory.Running, now, true
 	}
-	rec.Boot, rec.Settings = &boot, rec.Settings.Boot(rec.Epoch)
+	if rec.Boot, rec.Settings = &boot, rec.Settings.Boot(rec.Epoch); rec.Run != nil && rec.Run.Booted != nil {
+		rec.Ran = rec.Run.Batch
+	}
 	if run := boot.Request; run != nil && run.Sent.IsZero() { // guard: request-done
 		rec.Done = rec.Done.With(run.Request(), "")
 	}
@@ -208,7 +210,7 @@ func restoreReplaced(rec inventory.Record) inventory.Record {
 // recordFacts records what an agent saw on the known machine. Only the disks take back that a write has begun.
 func recordFacts(rec inventory.Record, facts *inventory.Facts) inventory.Record {
 	rec.Pinned = rec.Identity().Fill(inventory.IdentityOf(facts))
-	rec.Facts, rec.Stranger = facts, nil
+	rec.Facts, rec.Stranger, rec.Ran = facts, nil, ""
 	if rec.Operation != nil {
 		takeBackBegun(rec.Operation, inventory.IdentifyDisks(facts.Disks))
 		rec = restoreReplaced(rec)

@@ -58,7 +58,7 @@ func (a Time) Look(elapsed, late time.Duration, o inventory.Observed) Time {
 	if next.power != "" && next.power != a.reached && o.Agent.Boot == b.ID {
 		next.reached, next.ages.Enrolled = next.power, next.ages.Started
 	}
-	next.job, next.ages.Job = advance(a.job, a.ages.Job, elapsed, nameJob(o.Agent.Job))
+	next.job, next.ages.Job = advance(a.job, a.ages.Job, elapsed, nameJob(o))
 	next.agent, next.ages.Silent = advance(a.agent, a.ages.Silent, elapsed, o.Agent.Boot)
 	if a.spoke(o.Agent) {
 		next.ages.Silent = 0
@@ -111,7 +111,11 @@ func namePowerOn(b *inventory.Boot) string {
 	return nameBoot(b) + "/" + strconv.FormatInt(b.Started.UnixNano(), 10)
 }
 
-func nameJob(j inventory.Job) string {
+func nameJob(o inventory.Observed) string {
+	if run := o.Record.Run; run != nil && run.Booted != nil && run.Handed && !run.IsOver() {
+		return run.ID
+	}
+	j := o.Agent.Job
 	if j.State == inventory.NoJob {
 		return ""
 	}

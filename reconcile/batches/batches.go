@@ -163,8 +163,6 @@ func (v *View) whyClaimsNothing(w runs.Work, s runs.State) string {
 		return v.fleet.Stopped
 	case w.Paused:
 		return "spec.paused is true"
-	case w.Kernel != nil:
-		return "this ingot does not boot spec.run.boot yet"
 	default:
 		return ""
 	}
@@ -234,7 +232,8 @@ func (v *View) orderIdle(key string, m claims.Machine) runs.Order {
 	s, work := v.states[name], v.fleet.Works[name]
 	o := runs.Order{Workload: name, Work: &work}
 	saved := v.saved[name]
-	held := slices.ContainsFunc(saved.Claims, func(c runs.Claim) bool { return c.Machine == key })
+	at := slices.IndexFunc(saved.Claims, func(c runs.Claim) bool { return c.Machine == key })
+	held := at >= 0
 	switch {
 	case s.Unreadable != "" || v.fleet.Stopped != "" || work.Paused:
 		o.Waits = v.whyClaimsNothing(work, s)
@@ -242,12 +241,14 @@ func (v *View) orderIdle(key string, m claims.Machine) runs.Order {
 		o.Waits = v.leaving(key, name)
 	case !held || saved.Batch == nil || saved.Batch.ID != work.Batch:
 		o.Waits = "the journal to keep the claim"
-	case m.Unready != "":
-		o.Waits = m.Unready
 	case s.Batch.Stopped != "":
 		o.Waits = "another batch: " + s.Batch.Stopped
 	case !s.Batch.Ended.IsZero():
 		o.Waits = "another batch: this one is done"
+	case claims.NeedsLook(work, saved.Claims[at], m.Record):
+		o.Look, o.Waits = true, "a look at its disks, to which the kernel may write"
+	case m.Unready != "":
+		o.Waits = m.Unready
 	case v.booting() >= v.fleet.Boots:
 		o.Waits = fmt.Sprintf("its turn to boot: %d machines boot for runs (limits.boots)", v.booting())
 	default:

@@ -2,8 +2,22 @@ package batches
 
 import (
 	"github.com/gitmetal/ingot/inventory"
+	"github.com/gitmetal/ingot/inventory/runs"
 	"github.com/gitmetal/ingot/inventory/standing/claims"
 )
+
+// FindWork gives what the Workload asks for that has the machine, by its run or by its claim; nil where the fleet has none.
+func (v *View) FindWork(id inventory.MachineID) *runs.Work {
+	name := v.holder[string(id)]
+	if run := v.runs[string(id)]; run != nil {
+		name = run.Workload
+	}
+	work, wanted := v.fleet.Works[name]
+	if !wanted {
+		return nil
+	}
+	return &work
+}
 
 // Seen is what the last look at a machine saw, as far as claims depend on it.
 type Seen struct {

@@ -86,7 +86,7 @@ func handsOffRows() []Row {
 		{"Unmanaged", "spec.lifecycle is not Managed",
 			"The machine is watched only: {waits}",
 			"Write lifecycle: Managed into {file} if something shall be done to the machine.",
-			all(inPhase(plan.Unmanaged), not(waits(waitWorkload)))},
+			all(inPhase(plan.Unmanaged), not(either(waits(waitWorkload), awaitsKernel)))},
 		{"IdleStaysOn", "the machine was told to go off, fell silent, and is on",
 			"Nothing is to run on {host}; the machine was told to go off, its agent fell silent, and the machine is still on.",
 			readConsole + ", and power the machine off at its BMC if its ramdisk hangs.",

@@ -120,7 +120,7 @@ func waitRows() []Row {
 		{"CallAwaited", "the system was started and has not called yet",
 			"The installed system was started, and has not called yet.", nothing, waits(waitCall)},
 		{"RunUnderWay", "a run of a workload is under way, or its machine is being freed",
-			"{host} waits for {waits}", nothing, waits("the end of ", "the agent to end the run", "the batch of workload")},
+			"{host} waits for {waits}", nothing, waits("the end of ", "the machine to read the kernel", "the agent to end the run", "the batch of workload")},
 		{"KeptOff", "somebody keeps the machine off (spec.offBy)",
 			"{host} waits for whoever keeps it off: {waits}",
 			"Take the keys out of spec.offBy in {file} when the machine may go on.",

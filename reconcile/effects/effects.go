@@ -43,6 +43,8 @@ type Config struct {
 	OpenBMC func(redfish.Config) (*redfish.Client, error) // default redfish.Open
 	// Profiles keeps what was learned of the BMCs over restarts. Default: nothing is kept.
 	Profiles Profiles
+	// Runs takes what runs of kernels of one's own say. Without it no such run begins.
+	Runs Runs
 	// Fence is asked right before each request that changes something at a BMC; an error keeps the request back.
 	// Default: none.
 	Fence func() error
@@ -55,6 +57,7 @@ type Effects struct {
 	config  Config
 	bmcs    bmcs
 	configs configs
+	kernels kernels
 }
 
 // New makes effects. The caller closes the effects.

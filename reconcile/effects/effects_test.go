@@ -134,6 +134,7 @@ type rig struct {
 	logs     bytes.Buffer
 	mask     func(string) string // nil: as said
 	profiles effects.Profiles    // nil: none are kept
+	runs     effects.Runs
 	desired  inventory.Desired
 	record   inventory.Record
 }
@@ -233,7 +234,7 @@ func (r *rig) restart() {
 	r.t.Helper()
 	r.media = media.NewServer(r.iso, "http://127.0.0.1:9", []byte("the key"), time.Now)
 	made, err := effects.New(effects.Config{
-		Mask: r.mask, Profiles: r.profiles, Hub: r.hub, Media: r.media, Images: r.images, URLs: []string{"https://ingot:7443"}, Pin: "the-pin",
+		Runs: r.runs, Mask: r.mask, Profiles: r.profiles, Hub: r.hub, Media: r.media, Images: r.images, URLs: []string{"https://ingot:7443"}, Pin: "the-pin",
 		Log: slog.New(slog.NewTextHandler(&r.logs, &slog.HandlerOptions{Level: slog.LevelDebug})),
 		Secrets: func(name string) (map[string]secret.Value, error) {
 			if data, ok := r.secrets[name]; ok {

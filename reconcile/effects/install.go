@@ -25,11 +25,12 @@ import (
 // fetchImage is done when the mirror holds the verified image. An image that fails is the store's to fetch again, once for
 // all hosts.
 func (e *Effects) fetchImage(desired inventory.Desired) act.Outcome {
-	if desired.Workload == nil {
+	refs := listRefs(desired)
+	if len(refs) == 0 {
 		return act.Outcome{Result: act.Stalled, Why: "there is no workload whose image could be fetched"}
 	}
-	for _, file := range steps.ListFetched(desired.Workload.Image, desired.Workload.Steps) {
-		e.config.Images.Ensure(imageRef(file))
+	for _, ref := range refs {
+		e.config.Images.Ensure(ref)
 	}
 	state := e.observeImage(desired)
 	switch state.State {
@@ -49,13 +50,30 @@ func describeFetch(state inventory.ImageState) string {
 	return fmt.Sprintf("the image is being fetched: %d%% of %d MB", state.Done*100/state.Total, state.Total/1_000_000)
 }
 
+// listRefs lists the files that the mirror must hold before the machine boots for what the fleet asks of it.
+func listRefs(desired inventory.Desired) (refs []images.Ref) {
+	if desired.Workload != nil {
+		for _, file := range steps.ListFetched(desired.Workload.Image, desired.Workload.Steps) {
+			refs = append(refs, imageRef(file))
+		}
+	} else if desired.Run != nil && desired.Run.Kernel != nil {
+		k := desired.Run.Kernel
+		refs = append(refs, images.Ref{URL: k.Kernel.URL, SHA256: k.Kernel.SHA256, Boot: "kernel"})
+		for i, initrd := range k.Initrds {
+			refs = append(refs, images.Ref{URL: initrd.URL, SHA256: initrd.SHA256, Boot: fmt.Sprintf("initrds[%d]", i)})
+		}
+	}
+	return refs
+}
+
 func (e *Effects) observeImage(desired inventory.Desired) inventory.ImageState {
-	if desired.Workload == nil {
+	refs := listRefs(desired)
+	if len(refs) == 0 {
 		return inventory.ImageState{}
 	}
 	found := inventory.ImageState{State: inventory.ImageReady}
-	for _, file := range steps.ListFetched(desired.Workload.Image, desired.Workload.Steps) {
-		if next := e.observeFile(file); imageOrder[next.State] > imageOrder[found.State] {
+	for _, ref := range refs {
+		if next := e.observeFile(ref); imageOrder[next.State] > imageOrder[found.State] {
 			found = next
 		}
 	}
@@ -68,11 +86,11 @@ var imageOrder = map[inventory.ImagePhase]int{
 }
 
 // observeFile is the state of one file of a workload.
-func (e *Effects) observeFile(file steps.Fetched) inventory.ImageState {
-	state := e.config.Images.State(imageRef(file))
-	if (file.Step != "" || file.Injected) && state.Phase == images.Ready && state.Total > wire.MaxPlugin {
-		what := "a plug-in of Step " + file.Step
-		if file.Injected {
+func (e *Effects) observeFile(ref images.Ref) inventory.ImageState {
+	state := e.config.Images.State(ref)
+	if (ref.Plugin != "" || ref.Injected) && state.Phase == images.Ready && state.Total > wire.MaxPlugin {
+		what := "a plug-in of " + ref.Plugin
+		if ref.Injected {
 			what = "a file of inject-files"
 		}
 		return inventory.ImageState{State: inventory.ImageFailed, Error: fmt.Sprintf("%s has %d bytes, at most %d can be delivered: "+

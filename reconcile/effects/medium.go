@@ -36,6 +36,9 @@ func (e *Effects) serveBoot(ctx context.Context, desired inventory.Desired, reco
 		e.config.Media.Withdraw(string(record.ID))
 		return nil
 	}
+	if bootsKernel(record) {
+		return e.serveKernel(desired, record)
+	}
 	boot := record.Boot
 	if err := e.config.Hub.Expect(ctx, string(record.ID), boot.ID, boot.Epoch, boot.Agent); err != nil {
 		return err

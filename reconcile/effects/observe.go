@@ -24,6 +24,7 @@ func (e *Effects) Observe(ctx context.Context, desired inventory.Desired, record
 		Ramdisk: e.config.Media.WhyUnusable(),
 		Agent:   inventory.Served{Unknown: explainUnknownAgent(err)}.Agent(agent, record.Epoch),
 	}
+	e.observeRun(desired, record, &observed)
 	if agent.Job.Question == nil {
 		observed.BMC = e.observeBMC(ctx, desired, record, observed.Agent)
 	}
@@ -54,7 +55,7 @@ func (e *Effects) observeBMC(ctx context.Context, desired inventory.Desired, rec
 		return state
 	}
 	system, err := client.System(ctx)
-	if err == nil && bootmethod.NeedsDrives(record.Boot, agent, system.Power) {
+	if err == nil && bootmethod.NeedsDrives(record, agent, system.Power) {
 		state.Media, err = e.observeDrives(ctx, client, record)
 		e.bmcs.saveProfile(ctx, desired)
 	}

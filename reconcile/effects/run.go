@@ -22,6 +22,9 @@ const runAttempt = 1
 func (e *Effects) assignRun(
 	ctx context.Context, desired inventory.Desired, record inventory.Record, action act.Action,
 ) act.Outcome {
+	if bootsKernel(record) {
+		return act.Outcome{Result: act.Done} // the machine has read what it runs
+	}
 	job, err := buildRunJob(desired, record, *action.Execution)
 	if err != nil {
 		return act.Outcome{Result: act.Stalled, Why: err.Error()}
@@ -60,6 +63,9 @@ func needsOfRun(record inventory.Record) wire.Needs {
 
 // withdrawRun takes the job of the run under way back: the hub takes no result of it any more, whenever it comes.
 func (e *Effects) withdrawRun(ctx context.Context, record inventory.Record, action act.Action) act.Outcome {
+	if record.Run.Booted != nil {
+		return describeError(e.config.Runs.GiveUp(record.Run.ID, action.Error))
+	}
 	err := e.config.Hub.Withdraw(ctx, string(record.ID), hub.Withdrawal{Job: record.Run.ID, Attempt: runAttempt, Why: action.Error})
 	if errors.Is(err, hub.ErrBegun) {
 		return act.Outcome{Result: act.Waits, After: time.Second, Why: err.Error()}

@@ -20,7 +20,7 @@ func nextAt(d inventory.Desired, o inventory.Observed, now time.Time) plan.Plan 
 		o.Evidence.Off = time.Hour
 	}
 	p := plan.Next(d, o, now)
-	if bootmethod.NeedsDrives(o.Record.Boot, o.Agent, o.BMC.Power) {
+	if bootmethod.NeedsDrives(o.Record, o.Agent, o.BMC.Power) {
 		return p
 	}
 	for _, drives := range [][]inventory.Slot{nil, {{ID: "Cd", Inserted: true, Image: "other"}}} {

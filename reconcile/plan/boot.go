@@ -105,6 +105,8 @@ func (h *host) awaitAgent(phase Phase, b inventory.Boot) (Plan, bool) {
 	switch {
 	case h.IsOff() && age.Started > settle:
 		return h.openBoot(phase, inventory.FromRamdisk, next, "the machine went off"), false
+	case h.KernelStarted():
+		return Plan{}, true
 	case enrolled && !h.AgentAlive() && h.IsMidWrite():
 		return h.openBoot(phase, inventory.FromRamdisk, next, fmt.Sprintf("the agent has said nothing for %s", h.Deadlines.Silence)), false
 	case enrolled && !h.AgentAlive():
@@ -123,7 +125,7 @@ func (h *host) awaitAgent(phase Phase, b inventory.Boot) (Plan, bool) {
 		return Plan{Phase: phase, Waits: "the BMC to read the boot medium", Due: h.Due(age.Started, h.Deadlines.Medium),
 			Again: bmcPause}, false
 	default:
-		return Plan{Phase: phase, Waits: "the agent in the ramdisk to enrol", Due: h.Due(age.Started, h.Deadlines.Agent),
+		return Plan{Phase: phase, Waits: h.NameStarted("the agent in the ramdisk to enrol"), Due: h.Due(age.Started, h.Deadlines.Agent),
 			Again: bmcPause}, false
 	}
 }

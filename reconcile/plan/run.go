@@ -11,6 +11,7 @@ import (
 	"github.com/gitmetal/ingot/reconcile/act"
 	"github.com/gitmetal/ingot/reconcile/plan/bootmethod"
 	"github.com/gitmetal/ingot/reconcile/plan/change"
+	"github.com/gitmetal/ingot/reconcile/plan/kernelboot"
 )
 
 // uploadTime is how long after the deadline of its script the agent may still upload results.
@@ -26,7 +27,7 @@ func (h *host) serveWorkloads() (Plan, bool) {
 	if h.Observed.Retry && h.Record.LostRuns > 0 {
 		return planAction(Unmanaged, act.Action{Kind: act.ForgiveRuns, Reason: "an operator says that it may be claimed again"}), true
 	}
-	unknown := h.Record.Facts == nil && h.Record.Last == nil
+	unknown := order.Look || h.Record.Facts == nil && h.Record.Last == nil
 	idle := Plan{Phase: Unmanaged, Waits: "a workload that claims it"}
 	switch {
 	case order.Workload != "":
@@ -36,6 +37,9 @@ func (h *host) serveWorkloads() (Plan, bool) {
 	}
 	if !unknown && (order.Next == nil || b != nil) {
 		return idle, b == nil // a boot of before is over first
+	}
+	if due, waits := kernelboot.Prepare(h.Observed, h.Record.Facts); waits != "" && b == nil {
+		return Plan{Phase: Unmanaged, Action: due, Waits: waits, Again: time.Minute}, true
 	}
 	for _, question := range []func() (Plan, bool){h.checkBMC, h.checkIdentity, h.checkTokenAlarm, h.checkRamdisk,
 		h.checkTakeover} {
@@ -50,7 +54,7 @@ func (h *host) serveWorkloads() (Plan, bool) {
 		idle.Waits = "the machine to be off before its run begins"
 		return idle, true
 	}
-	run := runs.UnderWay{Run: *order.Next, Commit: h.Desired.Commit}
+	run := order.Work.BeginRun(*order.Next, h.Desired.Commit)
 	return planAction(Running, act.Action{Kind: act.OpenRun, Run: &run,
 		Reason: fmt.Sprintf("item %d of workload %s is due", run.Item, run.Workload)}), true
 }
@@ -95,7 +99,7 @@ func (h *host) followRun() (Plan, bool) {
 		return h.withdrawRun(runs.Withdrawn, takeBack), true
 	}
 	for _, question := range []func() (Plan, bool){h.checkTokenAlarm, h.checkTakeover} {
-		if p, answered := question(); answered {
+		if p, answered := question(); answered && (run.Booted == nil || !run.Handed) { // a kernel runs on without being watched
 			return h.holdRun(*run, p), true
 		}
 	}
@@ -130,6 +134,10 @@ func (h *host) abandonRun() *act.Action {
 	switch {
 	case !run.Handed:
 		return h.endRun(run.Withdrawn("nothing is done to the machine now")).Action
+	case run.Booted != nil && !h.IsKernelSilent(unheardTime):
+		return nil
+	case run.Booted != nil:
+		return h.loseRun(*run, h.RunJob(), "it ran longer than its deadline, and its BMC does not answer").Action
 	case b == nil || agent.Boot != b.ID:
 		return h.loseRun(*run, inventory.Job{}, "its boot is over").Action
 	case !h.AgentAlive() || unheard:
@@ -167,7 +175,7 @@ func (h *host) continueRun(run runs.UnderWay) Plan {
 		return h.holdRun(run, p)
 	case !ready:
 		return p
-	case h.needsFacts():
+	case run.Booted == nil && h.needsFacts():
 		if p = h.recordFacts(Running); p.Hold != nil && !run.Handed {
 			return h.holdRun(run, p)
 		}
@@ -178,7 +186,9 @@ func (h *host) continueRun(run runs.UnderWay) Plan {
 		return Plan{Phase: Running, Waits: "the agent to end the run: " + job.Error, Again: bmcPause}
 	case job.State == inventory.JobAssigned && h.Passed(age.Job, takeDeadline):
 		return h.withdrawRun(runs.Lost, fmt.Sprintf("the agent did not take the run up within %s", takeDeadline))
-	case h.Observed.Order.Work != nil && h.Passed(age.Job, h.Observed.Order.Work.Deadline+uploadTime):
+	case run.Booted != nil && h.Passed(age.Job, run.Booted.Deadline):
+		return h.withdrawRun(runs.Failed, fmt.Sprintf("the run took longer than %s", run.Booted.Deadline))
+	case run.Booted == nil && h.Observed.Order.Work != nil && h.Passed(age.Job, h.Observed.Order.Work.Deadline+uploadTime):
 		return h.withdrawRun(runs.Failed, fmt.Sprintf("the run took longer than %s", h.Observed.Order.Work.Deadline))
 	default:
 		return Plan{Phase: Running, Waits: "the end of " + run.Describe(), Again: bmcPause}

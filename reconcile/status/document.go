@@ -70,6 +70,7 @@ type Document struct {
 	LastOperation *inventory.Operation `json:"lastOperation,omitempty"`
 	Boot          *inventory.Boot      `json:"boot,omitempty"`
 	Run           *runs.UnderWay       `json:"run,omitempty" minReader:"8"`
+	Ran           string               `json:"ran,omitempty" minReader:"10"`
 	LostRuns      int                  `json:"lostRuns,omitempty"`
 	Settings      *settings.State      `json:"settings,omitempty"`
 	Hardware      *inventory.Facts     `json:"hardware,omitempty"`
@@ -234,7 +235,7 @@ func Remains(file string, data []byte) inventory.Record {
 func (d Document) Record() inventory.Record {
 	return inventory.Record{
 		ID: d.Metadata.Host(), Life: d.Life, Revision: d.Revision, Epoch: d.Epoch, Installed: d.Installed,
-		Operation: d.Operation, Last: d.LastOperation, Boot: d.Boot, Run: d.Run, LostRuns: d.LostRuns, Settings: d.Settings,
+		Operation: d.Operation, Last: d.LastOperation, Boot: d.Boot, Run: d.Run, Ran: d.Ran, LostRuns: d.LostRuns, Settings: d.Settings,
 		Facts: d.Hardware, Adopted: d.Adopted, Stranger: d.Stranger, Spent: d.Spent,
 		Erased: d.Erased, Done: d.Done, Recovered: d.Recovered, Forgotten: d.Forgotten,
 		Pinned: d.Pinned, Unknown: d.Unknown,

@@ -31,7 +31,7 @@ func Summarize(previous Document, r Result) Document {
 		Metadata: NewMetadata(r.Desired.Name, r.Desired.ID, r.Desired.Labels),
 		Phase:    r.Plan.Phase, Commit: spokenOf(previous, r), File: r.Desired.File, Waits: r.Plan.Waits,
 		Life: rec.Life, Revision: rec.Revision, Epoch: rec.Epoch, Installed: rec.Installed,
-		Operation: rec.Operation, LastOperation: rec.Last, Boot: rec.Boot, Run: rec.Run, LostRuns: rec.LostRuns, Settings: rec.Settings, Hardware: rec.Facts,
+		Operation: rec.Operation, LastOperation: rec.Last, Boot: rec.Boot, Run: rec.Run, Ran: rec.Ran, LostRuns: rec.LostRuns, Settings: rec.Settings, Hardware: rec.Facts,
 		Adopted: rec.Adopted, Stranger: rec.Stranger, Spent: rec.Spent, Erased: rec.Erased, Requests: r.Plan.Requests, Done: rec.Done.ForPage(),
 		Recovered: rec.Recovered, Forgotten: rec.Forgotten,
 		Pinned: rec.Pinned, Ring: r.Desired.Ring, Pending: r.Desired.Pending,

@@ -232,7 +232,14 @@ func (m *Machine) runFirmware(ctx context.Context, boot bmc.Boot, r *run) {
 		return
 	}
 	if boot.From == bmc.FromCD && boot.MediaURL != "" {
-		config, err := readMedium(ctx, boot.MediaURL)
+		medium, err := readMedium(ctx, boot.MediaURL)
+		if err == nil && m.startsKernel(ctx, medium, r) {
+			return
+		}
+		var config wire.BootConfig
+		if err == nil {
+			config, err = readBootConfig(medium)
+		}
 		if err == nil {
 			m.printLine("ramdisk: the agent of boot %s, epoch %d", config.Boot, config.Epoch)
 			err = agent.Run(ctx, agent.Config{Boot: config, Machine: ramdisk{m, r}, Log: m.config.Log})
@@ -262,7 +269,7 @@ func (h ramdisk) Facts(context.Context) (wire.Facts, error) {
 	id := h.m.config.Identity
 	f := wire.Facts{
 		System: wire.System{Manufacturer: id.Manufacturer, Product: id.Model, Serial: id.Serial, UUID: id.UUID},
-		Firmware: wire.Firmware{UEFI: true, SecureBoot: h.m.config.SecureBoot, Vendor: "ingot lab",
+		Firmware: wire.Firmware{UEFI: true, SecureBoot: h.m.enforcesSecureBoot(), Vendor: "ingot lab",
 			Version: id.BIOSVersion},
 		CPU: wire.CPU{Model: "simulated", Arch: "amd64", Count: 2}, Memory: 4 << 30,
 	}

@@ -24,19 +24,22 @@ import (
 // maxMedium is the most that simulated firmware reads of a medium, in bytes.
 const maxMedium = 4 << 20
 
-// readMedium reads the medium by ranges, as a BMC does, and gives the boot config in its overlay.
-func readMedium(ctx context.Context, url string) (wire.BootConfig, error) {
-	var medium []byte
+// readMedium reads the medium by ranges, as a BMC does.
+func readMedium(ctx context.Context, url string) (medium []byte, err error) {
 	for {
 		part, total, err := readRange(ctx, url, len(medium), 256<<10)
 		if err != nil {
-			return wire.BootConfig{}, fmt.Errorf("read the medium: %w", err)
+			return nil, fmt.Errorf("read the medium: %w", err)
 		}
 		medium = append(medium, part...)
 		if len(medium) >= total || len(medium) > maxMedium {
-			break
+			return medium, nil
 		}
 	}
+}
+
+// readBootConfig gives the boot config in the overlay of a medium.
+func readBootConfig(medium []byte) (wire.BootConfig, error) {
 	const member = "etc/ingot/boot.json\x00"
 	i := bytes.Index(medium, []byte(member))
 	if i < 0 {

@@ -33,6 +33,8 @@ type door struct {
 	pin   string
 	dir   string
 	ended chan string
+
+	handler *Handler
 }
 
 func openDoor(t *testing.T, dir string, keep results.Keep) *door {
@@ -51,9 +53,10 @@ func openDoor(t *testing.T, dir string, keep results.Keep) *door {
 	}
 	d := &door{t: t, store: store, pin: "sha256//" + identity.Pin(), dir: t.TempDir(), ended: make(chan string, 10)}
 	key := identity.DeriveKey("run token")
-	server := httptest.NewUnstartedServer(New(Config{Store: store, Token: func(run string) string { return Token(key, run) },
+	d.handler = New(Config{Store: store, Token: func(run string) string { return Token(key, run) },
 		Mask:   func(text string) string { return strings.ReplaceAll(text, "hunter2", "***") },
-		Notify: func(run string) { d.ended <- run }}))
+		Notify: func(run string) { d.ended <- run }})
+	server := httptest.NewUnstartedServer(d.handler)
 	server.TLS = security
 	server.StartTLS()
 	t.Cleanup(server.Close)
@@ -127,6 +130,10 @@ func TestCurlUploads(t *testing.T) {
 	if d.store.Ready("r-1").IsZero() || <-d.ended != "r-1" {
 		t.Error("the run is not ready")
 	}
+	heard, err := d.handler.Report("r-1")
+	if err != nil || heard.Ended != nil || heard.Orphan != "" || heard.Heard.IsZero() {
+		t.Errorf("in the middle of the run: %+v, %v", heard, err)
+	}
 	d.must(`echo 'password hunter2' | curl --fail --data-binary @- "$INGOT_URL/done?exit=0"`)
 	m, err := d.store.Manifest("r-1")
 	if err != nil || !m.OK() || m.Bytes != 11 || len(m.Files) != 2 || m.Files[0].SHA256 != sumOf("a\nb\n") || m.Output != "password ***\n" {
@@ -134,6 +141,19 @@ func TestCurlUploads(t *testing.T) {
 	}
 	if run := <-d.ended; run != "r-1" {
 		t.Errorf("told of the end of %q", run)
+	}
+	if heard, err = d.handler.Report("r-1"); err != nil || heard.Ended == nil || heard.Ended.Exit != 0 || heard.Ended.Files != nil ||
+		!heard.Heard.Equal(m.Ended.Ended) {
+		t.Errorf("after the run: %+v, %v", heard, err)
+	}
+	if err := d.handler.GiveUp("r-2", "it fell silent"); err != nil {
+		t.Fatal(err)
+	}
+	if heard, err = d.handler.Report("r-2"); err != nil || heard.Orphan != "it fell silent" || heard.Ended != nil {
+		t.Errorf("of a run that was given up: %+v, %v", heard, err)
+	}
+	if heard, err = d.handler.Report("r-3"); err != nil || heard != (runs.Report{}) {
+		t.Errorf("of a run that nobody knows: %+v, %v", heard, err)
 	}
 }
 

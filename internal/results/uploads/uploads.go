@@ -268,6 +268,26 @@ func (h *Handler) GiveUp(id, why string) error {
 	return err
 }
 
+// Report is what a run said so far, for a daemon that hears of it in no other way. A run that the store does not know said
+// nothing.
+func (h *Handler) Report(id string) (runs.Report, error) {
+	m, err := h.config.Store.Manifest(id)
+	switch {
+	case errors.Is(err, results.ErrUnknown):
+		return runs.Report{Heard: h.config.Store.Heard(id)}, nil
+	case err != nil:
+		return runs.Report{}, err
+	case m.Orphan != "":
+		return runs.Report{Orphan: m.Orphan}, nil
+	}
+	ended := m.Ended
+	ended.Files = nil // the store has them
+	return runs.Report{Heard: ended.Ended, Ended: &ended}, nil
+}
+
+// Access is where a run uploads below the URL of the agents' server, and its token.
+func (h *Handler) Access(id string) (path, token string) { return Path + id, h.config.Token(id) }
+
 // Finish ends a run whose agent says how it ended. The first end stands. The end of a run that the store does not know,
 // as after the loss of results.dir, is logged and no error: the agent would repeat it for ever.
 func (h *Handler) Finish(id string, ended runs.Ended) error {

@@ -166,7 +166,7 @@ func Choose(wishes []Wish, f Fleet) map[string]Choice {
 			})
 			c.Taken = left[:min(len(left), c.Missing(wish.Work))]
 			for _, id := range c.Taken {
-				taken[id], c.Claims = true, append(c.Claims, runs.Claim{Machine: id, Since: f.Now})
+				taken[id], c.Claims = true, append(c.Claims, newClaim(wish.Work, f.Machines[id], f.Now))
 			}
 			choices[wish.Work.Workload] = c
 		}

@@ -309,7 +309,7 @@ func BenchmarkChoose(b *testing.B) {
 // something, and a script does.
 func TestWhoMayBootAKernel(t *testing.T) {
 	t.Parallel()
-	kernel := runs.Work{Workload: "own", Replicas: 1, Kernel: &runs.Kernel{}}
+	kernel := runs.Work{Workload: "own", Batch: "b1", Replicas: 1, Kernel: &runs.Kernel{}}
 	blank, data := inventory.Content{Blank: true}, inventory.Content{Signature: "1234567812345678"}
 	disks := func(contents ...inventory.Content) (all []inventory.Disk) {
 		for i, c := range contents {
@@ -344,5 +344,41 @@ func TestWhoMayBootAKernel(t *testing.T) {
 		if left := claims.Choose([]claims.Wish{has}, fleet)[test.work.Workload].Released; (len(left) == 0) != (test.why == "") {
 			t.Errorf("%s: a claim is released: %q", name, left)
 		}
+	}
+}
+
+// TestTheLookBeforeAKernel: what was blank before the claim is looked at again, once; a kernel of the same batch needs no look
+// after it, and what it left is the batch's own.
+func TestTheLookBeforeAKernel(t *testing.T) {
+	t.Parallel()
+	kernel := runs.Work{Workload: "own", Batch: "b1", Replicas: 1, Kernel: &runs.Kernel{}}
+	m := free("m1")
+	m.Record.Epoch, m.Record.Facts.Epoch = 4, 4
+	claim := claims.Choose([]claims.Wish{{Work: kernel}}, claims.Fleet{Machines: map[string]claims.Machine{"m1": m},
+		Matches: func(runs.Work, claims.Machine) bool { return true }})["own"].Claims[0]
+	for name, test := range map[string]struct {
+		work  runs.Work
+		facts uint64
+		ran   string
+		want  bool
+	}{
+		"looked at before the claim":     {kernel, 4, "", true},
+		"looked at after the claim":      {kernel, 5, "", false},
+		"a run of the batch since":       {kernel, 4, "b1", false},
+		"a run of another batch since":   {kernel, 4, "b0", true},
+		"another batch, looked at since": {kernel, 6, "", false},
+		"a script":                       {runs.Work{Workload: "pi", Batch: "b1"}, 4, "", false},
+	} {
+		record := m.Record
+		facts := *record.Facts
+		facts.Epoch, record.Facts, record.Ran = test.facts, &facts, test.ran
+		if got := claims.NeedsLook(test.work, claim, record); got != test.want {
+			t.Errorf("%s: NeedsLook() = %t, want %t", name, got, test.want)
+		}
+	}
+	data := free("m1")
+	data.Record.Facts.Disks, data.Record.Ran = []inventory.Disk{{Serial: "SN0", Content: inventory.Content{Signature: "12"}}}, "b1"
+	if why := claims.WhyNotFor(kernel, data); why != "" {
+		t.Errorf("what a kernel of the batch left keeps the batch away: %s", why)
 	}
 }

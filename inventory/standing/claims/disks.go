@@ -2,6 +2,7 @@ package claims
 
 import (
 	"fmt"
+	"time"
 
 	"github.com/gitmetal/ingot/inventory"
 	"github.com/gitmetal/ingot/inventory/runs"
@@ -12,10 +13,13 @@ import (
 //
 //	the Workload       the disks of the machine, at the newest look     may claim
 //	runs a script      any                                              yes
+//	boots a kernel     were given to a kernel of the batch since        yes
 //	boots a kernel     all blank, or none                               yes
 //	boots a kernel     one is not blank, or cannot be read              no
+//
+// A claimed machine is looked at once more before its first run (NeedsLook).
 func WhyNotFor(w runs.Work, m Machine) string {
-	if w.Kernel == nil || m.Record.Facts == nil {
+	if w.Kernel == nil || m.Record.Facts == nil || ranHere(w, m.Record) {
 		return ""
 	}
 	for _, disk := range inventory.IdentifyDisks(m.Record.Facts.Disks) {
@@ -26,4 +30,24 @@ func WhyNotFor(w runs.Work, m Machine) string {
 			disk.ID().Label(), w.Workload)
 	}
 	return ""
+}
+
+// NeedsLook reports whether the disks of a claimed machine are to be looked at before a kernel of the Workload may begin: what
+// was blank before the claim may not be blank now. What a kernel of the same batch left there is the batch's own.
+func NeedsLook(w runs.Work, claim runs.Claim, record inventory.Record) bool {
+	return w.Kernel != nil && !ranHere(w, record) && (record.Facts == nil || record.Facts.Epoch <= claim.Epoch)
+}
+
+// ranHere reports whether the machine was booted for the batch of a Workload since the newest look at its disks.
+func ranHere(w runs.Work, record inventory.Record) bool {
+	return record.Ran != "" && record.Ran == w.Batch
+}
+
+// newClaim is the claim of a free machine.
+func newClaim(w runs.Work, m Machine, now time.Time) runs.Claim {
+	claim := runs.Claim{Machine: string(m.Record.ID), Since: now}
+	if w.Kernel != nil {
+		claim.Epoch = m.Record.Epoch
+	}
+	return claim
 }

@@ -98,8 +98,11 @@ func StartsFromMedia(o inventory.Override) bool {
 //	there is none                          any           no
 //	from the disk, under way               any           no
 //	from the ramdisk, with its agent       on            no
+//	of a kernel that was started           on            no
 //	any other                              any           yes
-func NeedsDrives(b *inventory.Boot, agent inventory.AgentState, power inventory.PowerState) bool {
+func NeedsDrives(r inventory.Record, agent inventory.AgentState, power inventory.PowerState) bool {
+	b := r.Boot
+	started := r.Run != nil && r.Run.Booted != nil && r.Run.Handed && !r.Run.IsOver()
 	switch {
 	case b == nil:
 		return false
@@ -108,6 +111,6 @@ func NeedsDrives(b *inventory.Boot, agent inventory.AgentState, power inventory.
 	case b.Target == inventory.FromDisk:
 		return false
 	default:
-		return power != inventory.PoweredOn || b.Lost || agent.Boot != b.ID
+		return power != inventory.PoweredOn || b.Lost || agent.Boot != b.ID && !started
 	}
 }

@@ -2,6 +2,8 @@ package evidence
 
 import (
 	"cmp"
+	"slices"
+	"time"
 
 	"github.com/gitmetal/ingot/inventory"
 	"github.com/gitmetal/ingot/inventory/runs"
@@ -11,10 +13,59 @@ import (
 // RunJob is the job of the run under way as the hub knows it; zero without one.
 func (m *Machine) RunJob() inventory.Job {
 	job, run, b := m.Observed.Agent.Job, m.Record.Run, m.Record.Boot
+	if run != nil && run.Booted != nil {
+		return m.reportedJob(*run)
+	}
 	if run == nil || b == nil || job.ID != run.ID || m.Observed.Agent.Epoch != b.Epoch {
 		return inventory.Job{}
 	}
 	return job
+}
+
+// reportedJob is what a run without an agent said over HTTP, in the words of a job.
+func (m *Machine) reportedJob(run runs.UnderWay) inventory.Job {
+	job := inventory.Job{ID: run.ID, Attempt: 1}
+	switch said := m.Observed.Run; {
+	case said.Orphan != "":
+		job.State, job.Over, job.Error = inventory.JobWithdrawn, true, said.Orphan
+	case said.Ended != nil:
+		job.State, job.Executed, job.Error = inventory.JobSucceeded, said.Ended, said.Ended.Error
+		if said.Ended.Exit != 0 || said.Ended.Error != "" {
+			job.State = inventory.JobFailed
+		}
+	case run.Handed:
+		job.State = inventory.JobRunning
+	}
+	return job
+}
+
+// KernelStarted reports whether the kernel of the run under way was started: the machine has read its last initrd since it
+// was powered on, or the run was heard. A BMC may read some of a medium before.
+func (m *Machine) KernelStarted() bool {
+	run, b := m.Record.Run, m.Record.Boot
+	if run == nil || run.Booted == nil || b == nil {
+		return false
+	}
+	read := slices.ContainsFunc(m.Observed.Media.Parts, func(p inventory.MediumPart) bool {
+		return p.Name == inventory.MediumOverlay && p.WasRead() && p.Last.After(b.Started)
+	})
+	return run.Handed || read || m.Observed.Run.Ended != nil || !m.Observed.Run.Heard.IsZero()
+}
+
+// NameStarted names what a boot from a medium waits for: the agent, or the kernel of the run under way.
+func (m *Machine) NameStarted(agent string) string {
+	if run := m.Record.Run; run != nil && run.Booted != nil {
+		return "the machine to read the kernel and the initrds of its run"
+	}
+	return agent
+}
+
+// IsKernelSilent reports whether nothing can end a run without an agent any more while its BMC does not answer: its deadline
+// has passed, and with it a while in which the BMC might have come back. The time is not attended: nothing is done to the
+// machine.
+func (m *Machine) IsKernelSilent(patience time.Duration) bool {
+	run, b := m.Record.Run, m.Record.Boot
+	return b == nil || m.Now.After(b.Started.Add(run.Booted.Deadline+patience))
 }
 
 // FindRunEnd gives the run with its end, once its job has ended or was taken back; false before, and for a run that is

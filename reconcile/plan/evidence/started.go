@@ -51,9 +51,9 @@ func (m *Machine) CalledInstead(b inventory.Boot) bool {
 }
 
 // startedFromMedium reports whether the machine started from a boot's medium: the medium was read after the power-on,
-// or the agent of the boot enrolled.
+// the agent of the boot enrolled, or a run without an agent was heard.
 func (m *Machine) startedFromMedium(b inventory.Boot) bool {
-	return m.Observed.Agent.Boot == b.ID || m.Observed.Media.Reads > 0 && m.Observed.Media.Last.After(b.Started)
+	return m.Observed.Agent.Boot == b.ID || m.Observed.Run.Heard.After(b.Started) || m.Observed.Media.Reads > 0 && m.Observed.Media.Last.After(b.Started)
 }
 
 // machineSerial is the serial that the BMC shows, or else the serial that the fleet declares.
