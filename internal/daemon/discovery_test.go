@@ -29,6 +29,7 @@ type stranger struct {
 	serial string
 	mac    string
 	disks  []wire.Disk
+	bmc    string   // an address of its BMC; "" for none
 	log    *safeLog // of the agent; nil: nowhere
 }
 
@@ -53,6 +54,9 @@ func (l *safeLog) String() string {
 func (s stranger) Facts(context.Context) (wire.Facts, error) {
 	uuid := "4c4c4544-0058-4b10-804a-" + fmt.Sprintf("%012x", s.serial)[:12]
 	facts := wire.Facts{System: wire.System{Serial: s.serial, UUID: uuid}, Memory: 1 << 30, Disks: s.disks}
+	if s.bmc != "" {
+		facts.BMC = &wire.BMC{Networks: []wire.BMCNetwork{{Channel: 1, Addresses: []string{s.bmc}}}}
+	}
 	if s.mac != "" {
 		facts.NICs = []wire.NIC{{Name: "eno1", MAC: s.mac, Driver: "igb"}}
 	}

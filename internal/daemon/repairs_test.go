@@ -1,6 +1,7 @@
 package daemon_test
 
 import (
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -163,5 +164,41 @@ func TestAnImpostorGetsNoRepair(t *testing.T) {
 	}
 	if err != nil || repairs != 1 {
 		t.Errorf("%d repairs, %v", repairs, err)
+	}
+}
+
+// TestAHostWithoutABMCGetsAnAddress: a Host file declares a serial and no BMC. The machine with the serial registers at the
+// discovery door, and its BMC's address becomes a pull request for the file; another machine's does not.
+func TestAHostWithoutABMCGetsAnAddress(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, 1)
+	file := filepath.Join(w.dir, "fleet", "hosts", "later.yaml")
+	text := "apiVersion: ingot.dev/v1alpha1\nkind: Host\nmetadata: {name: later} # rack 3\nspec:\n  identity: {serial: SN-LATER}\n"
+	if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	w.git(t, "add", "hosts/later.yaml")
+	w.push(t, "a host whose BMC nobody knows yet")
+	w.start(t)
+	w.addEnrolmentKey(t)
+	client := daemon.Connect(w.socket())
+	boot, err := client.DiscoveryMedium(t.Context(), "pallet")
+	if err != nil {
+		t.Fatal(err)
+	}
+	stranger{serial: "SN-OTHER", bmc: "10.9.9.8"}.wait(t, boot)
+	stranger{serial: "SN-LATER", bmc: "10.9.9.9"}.wait(t, boot)
+	record := w.awaitRecord(t, client, func(r discovery.Record) bool { return r.Repair != nil && r.Proposal != nil && r.Proposal.Tip != "" })
+	branch := "ingot/proposals/" + string(record.ID)
+	w.git(t, "fetch", "--quiet", "origin", branch)
+	got, message := w.git(t, "show", "FETCH_HEAD:hosts/later.yaml"), w.git(t, "show", "--format=%B", "--no-patch", "FETCH_HEAD")
+	if !strings.Contains(got, `address: "https://10.9.9.9"`) || !strings.Contains(got, "# rack 3") || strings.Contains(got, "credentials") {
+		t.Errorf("the file became\n%s", got)
+	}
+	if !strings.Contains(message, "later: the address of its BMC") || !strings.Contains(message, "compare the address with the rack") {
+		t.Errorf("the commit says\n%s", message)
+	}
+	if record.Repair.Host != "later" || record.Repair.Kind != repair.Address {
+		t.Errorf("the repair is %+v", record.Repair)
 	}
 }

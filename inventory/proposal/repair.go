@@ -44,9 +44,10 @@ func RenderRepair(r repair.Repair, trunk Trunk, signed bool) (Proposal, error) {
 		}
 	}
 	p.Comments = lines
-	p.Title = fmt.Sprintf("Repair: %s has another %s", host.Name, map[repair.Kind]string{repair.RootDisk: "root disk", repair.Identity: "board or network card",
-		repair.BMC: "BMC"}[r.Kind])
-	p.Body = describeRepair(p, signed)
+	p.Title = fmt.Sprintf(map[repair.Kind]string{repair.RootDisk: "Repair: %s has another root disk",
+		repair.Identity: "Repair: %s has another board or network card", repair.BMC: "Repair: %s has another BMC",
+		repair.Address: "%s: the address of its BMC"}[r.Kind], host.Name)
+	p.Body = describeRepair(p, r.Kind, signed)
 	return p, nil
 }
 
@@ -68,13 +69,14 @@ func isRepaired(r repair.Repair, trunk Trunk) bool {
 	if !known || len(r.Changes) == 0 {
 		return false
 	}
-	identity, fingerprint := host.Identity, ""
+	identity, fingerprint, address := host.Identity, "", ""
 	if host.BMC != nil {
-		fingerprint = host.BMC.TLS.Fingerprint
+		fingerprint, address = host.BMC.TLS.Fingerprint, host.BMC.Address
 	}
 	wwn, serial := inventory.NamedDisk(host.RootDisk).Names()
 	says := map[string][]string{"spec.identity.serial": {identity.Serial}, "spec.identity.uuid": {identity.UUID}, "spec.identity.macs": identity.MACs,
-		"spec.rootDisk.serial": {serial}, "spec.rootDisk.wwn": {wwn}, "spec.bmc.tls.fingerprint": {fingerprint}}
+		"spec.rootDisk.serial": {serial}, "spec.rootDisk.wwn": {wwn}, "spec.bmc.tls.fingerprint": {fingerprint},
+		"spec.bmc.address": {address}}
 	for _, c := range r.Changes {
 		if !slices.EqualFunc(says[c.Field], c.Now, strings.EqualFold) {
 			return false
@@ -130,9 +132,13 @@ func describeChange(c repair.Change) string {
 }
 
 // describeRepair is the text of the pull request of a repair. What a machine said stands in a block of code.
-func describeRepair(p Proposal, signed bool) string {
+func describeRepair(p Proposal, kind repair.Kind, signed bool) string {
+	why := "the machine came back with another part"
+	if kind == repair.Address {
+		why = "the machine registered at the discovery door, and the file names no BMC"
+	}
 	var b strings.Builder
-	fmt.Fprintf(&b, "This changes `%s`: the machine came back with another part. Nothing is done before the merge.\n\n```\n", p.Path)
+	fmt.Fprintf(&b, "This changes `%s`: %s. Nothing is done before the merge.\n\n```\n", p.Path, why)
 	for _, line := range p.Comments {
 		b.WriteString(line + "\n")
 	}

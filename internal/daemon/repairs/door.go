@@ -9,34 +9,55 @@ import (
 	"github.com/gitmetal/ingot/reconcile/view"
 )
 
-// compareDoor finds what machines at the door ask for: of hosts whose mark a disk there bears. Hosts that are asked about
-// for the first time, or not any more, are looked at in this pass.
+// compareDoor finds what machines at the door ask for: of hosts whose mark a disk there bears, and of hosts without a BMC
+// that a machine there is in conflict with. Hosts that are asked about for the first time, or not any more, are looked at
+// in this pass.
 func (k *Keeper) compareDoor(hosts []view.HostView) {
-	byGUID := map[string][]discovery.ID{}
+	byGUID, byHost := map[string][]discovery.ID{}, map[inventory.MachineID][]discovery.ID{}
 	for id, m := range k.marks {
 		for _, guid := range m.guids {
 			byGUID[guid] = append(byGUID[guid], id)
+		}
+		for _, host := range m.hosts {
+			byHost[host] = append(byHost[host], id)
 		}
 	}
 	found := map[inventory.MachineID]*repair.Repair{}
 	for _, host := range hosts {
 		installed := host.Observed.Record.Installed
-		if installed == nil || installed.Mark == "" || host.Orphaned {
+		var at []discovery.ID
+		switch {
+		case host.Orphaned:
 			continue
+		case host.Desired.BMC == nil:
+			at = byHost[host.ID]
+		case installed != nil && installed.Mark != "":
+			at = byGUID[installed.Mark]
 		}
-		for _, id := range slices.Sorted(slices.Values(byGUID[installed.Mark])) {
+		for _, id := range slices.Sorted(slices.Values(at)) {
 			r, err := k.records.Get(id)
 			if err != nil || r.Facts == nil {
 				continue
 			}
 			machine := repair.AtDoor{Identity: r.Identity, Addresses: r.Addresses, Disks: r.Facts.Disks}
-			if asked := repair.LookAtDoor(host.Desired, host.Observed, machine); asked != nil && found[host.ID] == nil {
-				found[host.ID] = asked
+			if asked := repair.LookAtDoor(host.Desired, host.Observed, machine); asked != nil {
+				found[host.ID] = repair.Join(found[host.ID], asked)
 			}
 		}
 	}
 	k.door = found
 	k.all = k.all.Add(-allEvery) // a look at every host follows
+}
+
+// listKnown are the hosts of the fleet that a record is in conflict with, sorted.
+func listKnown(r discovery.Record) (hosts []inventory.MachineID) {
+	for _, c := range r.Conflicts {
+		if c.Kind == discovery.KnownMachine && !slices.Contains(hosts, c.Host) {
+			hosts = append(hosts, c.Host)
+		}
+	}
+	slices.Sort(hosts)
+	return hosts
 }
 
 func hasSecondAgent(r discovery.Record) bool {

@@ -60,10 +60,11 @@ type Keeper struct {
 	all    time.Time                              // of the last look at every host
 }
 
-// marked are the disk GUIDs of a machine at the door, by its report.
+// marked are the disk GUIDs of a machine at the door, by its report, and the hosts that it is in conflict with.
 type marked struct {
 	report string
 	guids  []string
+	hosts  []inventory.MachineID
 }
 
 // New makes a Keeper; it asks nobody anything.
@@ -141,6 +142,9 @@ func (k *Keeper) look(host view.HostView, now time.Time) {
 	seen := repair.Seen{Desired: host.Desired, Observed: host.Observed, Before: k.before[host.ID]}
 	found, whole := repair.Look(seen)
 	found = repair.Choose(found, k.door[host.ID])
+	if host.Desired.BMC == nil {
+		whole = found != nil // a proposed address outlives the agent at the door
+	}
 	if facts := host.Observed.Record.Facts; found == nil && facts != nil && len(facts.Disks) > 1 {
 		k.before[host.ID] = labelDisks(facts.Disks)
 	}
@@ -210,11 +214,12 @@ func (k *Keeper) lookAtDoor() []view.HostView {
 			continue
 		}
 		seen[r.ID] = true
-		if is := k.marks[r.ID]; is.report == r.Inventory && r.Inventory != "" {
+		hosts := listKnown(r)
+		if is := k.marks[r.ID]; is.report == r.Inventory && r.Inventory != "" && slices.Equal(is.hosts, hosts) {
 			continue
 		}
 		if full, err := k.records.Get(r.ID); err == nil && full.Facts != nil {
-			k.marks[r.ID], news = marked{r.Inventory, listGUIDs(full.Facts.Disks)}, true
+			k.marks[r.ID], news = marked{r.Inventory, listGUIDs(full.Facts.Disks), hosts}, true
 		}
 	}
 	for id := range k.marks {
@@ -225,7 +230,7 @@ func (k *Keeper) lookAtDoor() []view.HostView {
 	}
 	none := true
 	for _, m := range k.marks {
-		none = none && len(m.guids) == 0
+		none = none && len(m.guids) == 0 && len(m.hosts) == 0
 	}
 	if none || !news && k.now().Sub(k.all) < allEvery {
 		if none {

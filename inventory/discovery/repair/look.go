@@ -23,6 +23,9 @@ type Seen struct {
 // not seen ends no repair.
 func Look(s Seen) (r *Repair, whole bool) {
 	d, o := s.Desired, s.Observed
+	if d.BMC == nil {
+		return nil, false // no look sees the machine
+	}
 	facts, fresh := findFacts(o)
 	known := o.Record.Identity()
 	shown, isStranger := inventory.IdentityOf(facts), !fresh && o.Record.Stranger != nil
@@ -73,8 +76,12 @@ type AtDoor struct {
 }
 
 // LookAtDoor is the repair that a machine at the discovery door asks for in place of a host's; nil for none. Only a disk
-// that bears the mark of the host's install speaks for the machine.
+// that bears the mark of the host's install speaks for the machine. A host whose file names no BMC gets the address of the
+// BMC.
 func LookAtDoor(d inventory.Desired, o inventory.Observed, m AtDoor) *Repair {
+	if d.BMC == nil {
+		return proposeAddress(d, m)
+	}
 	rec := o.Record
 	known := rec.Identity()
 	facts := &inventory.Facts{Disks: m.Disks}

@@ -55,6 +55,7 @@ const (
 	RootDisk Kind = "rootDisk" // spec.rootDisk names the new disk
 	Identity Kind = "identity" // spec.identity names the new board or card; the takeover is left to a person
 	BMC      Kind = "bmc"      // spec.bmc.tls names the new certificate
+	Address  Kind = "address"  // spec.bmc.address of a host whose file names no BMC; no part of the table of Decide
 	Held     Kind = "held"     // a person must look: nothing is proposed
 )
 

@@ -203,6 +203,51 @@ func TestLookAtDoor(t *testing.T) {
 	}
 }
 
+// TestAHostWithoutABMC: the machine that a file declares gives the file the address of its BMC.
+func TestAHostWithoutABMC(t *testing.T) {
+	t.Parallel()
+	d, o := web()
+	d.BMC = nil
+	d.Identity = schemas.Identity{Serial: "SN1", MACs: []string{"04:32:01:aa:bb:c0"}}
+	const uuid = "4c4c4544-0058-4b10-804a-b5c04f324d33"
+	for name, test := range map[string]struct {
+		serial    string
+		addresses []string
+		want      string // the proposed address
+	}{
+		"the declared machine":               {"SN1", []string{"10.0.0.7"}, "https://10.0.0.7"},
+		"with an IPv6 address":               {"SN1", []string{"fe80::1", "2001:db8::7"}, "https://[2001:db8::7]"},
+		"without an address":                 {"SN1", nil, ""},
+		"with an address of no network":      {"SN1", []string{"169.254.3.4", "0.0.0.0", "bmc-7"}, ""},
+		"another machine with the MAC":       {"SN2", []string{"10.0.0.7"}, ""},
+		"a machine that says nothing of it":  {"", []string{"10.0.0.7"}, ""},
+		"a machine with a placeholder of it": {"Default string", []string{"10.0.0.7"}, ""},
+	} {
+		facts := look(test.serial, uuid, "04:32:01:aa:bb:c0", "S1")
+		got := repair.LookAtDoor(d, o, repair.AtDoor{Identity: inventory.IdentityOf(facts), Addresses: test.addresses})
+		address := ""
+		if got != nil && got.Kind == repair.Address && got.IsOpen() {
+			address = got.Changes[0].Now[0]
+		}
+		if address != test.want {
+			t.Errorf("%s: %q, want %q", name, address, test.want)
+		}
+	}
+	at := func(address string) *repair.Repair {
+		facts := look("SN1", uuid, "04:32:01:aa:bb:c0", "S1")
+		return repair.LookAtDoor(d, o, repair.AtDoor{Identity: inventory.IdentityOf(facts), Addresses: []string{address}})
+	}
+	if got := repair.Join(at("10.0.0.7"), at("10.0.0.7")); !got.IsOpen() {
+		t.Errorf("one machine twice: %+v", got)
+	}
+	if got := repair.Join(at("10.0.0.7"), at("10.0.0.8")); got.Kind != repair.Held {
+		t.Errorf("two machines: %+v", got)
+	}
+	if got, whole := repair.Look(repair.Seen{Desired: d, Observed: o}); got != nil || whole {
+		t.Errorf("a look at a host without a BMC says %+v, %t", got, whole)
+	}
+}
+
 func kindOf(r *repair.Repair) repair.Kind {
 	if r == nil {
 		return repair.None
