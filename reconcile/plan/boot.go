@@ -163,8 +163,7 @@ func (h *host) prepareDisk(phase Phase, b inventory.Boot) Plan {
 	if h.Observed.BMC.Power == inventory.PoweredOn {
 		switch {
 		case b.Restart || h.MediumIn():
-			return planAction(phase,
-				*h.PowerOff("media change only while the machine is off"))
+			return planAction(phase, *h.PowerOff("media change only while the machine is off"))
 		case h.Record.Operation == nil:
 			return planAction(phase, act.Action{Kind: act.CloseBoot, Reason: "the machine runs already"})
 		default: // the machine came on by itself, from its disk
