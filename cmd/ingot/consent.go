@@ -52,17 +52,17 @@ func runConsent(s streams, o consentOptions, names []string) error {
 	}
 	o.repo = top
 	f.PrintPlace(s.Err)
+	o.branch = f.StatusBranch(o.branch)
+	known, err := f.ReadKnown(o.branch)
+	if err != nil {
+		return err
+	}
 	fleet, findings, err := f.ReadFleet("", o.tags)
 	if err != nil {
 		return err
 	}
 	if printFindings(s.Err, findings); schemas.Fatal(findings) {
 		return errors.New("the fleet has errors: mend them first, see `ingot validate`")
-	}
-	o.branch = f.StatusBranch(o.branch)
-	known, err := f.ReadKnown(o.branch)
-	if err != nil {
-		return err
 	}
 	if known.Commit == "" {
 		fmt.Fprintf(s.Err, noStatusNote, o.branch)

@@ -21,6 +21,16 @@ func (c *Clone) FindTag(name string) (commit string, there bool, err error) {
 	return id.String(), there, nil
 }
 
+// HasCommit reports whether the clone has a commit with its tree.
+func (c *Clone) HasCommit(id string) bool {
+	commit, err := object.GetCommit(c.repo.repo.Storer, plumbing.NewHash(id))
+	if err != nil {
+		return false
+	}
+	_, err = commit.Tree()
+	return err == nil
+}
+
 // ContainsRevision reports whether the history of trunk contains a revision, and gives the revision's commit. With
 // known false the clone's history is too short to tell.
 func (c *Clone) ContainsRevision(trunk, revision string) (commit string, contains, known bool, err error) {

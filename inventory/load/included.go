@@ -22,6 +22,12 @@ const installsPointer = "a machine would get the pointer"
 
 // checkPointer reports a pointer in place of a file, with the consequence.
 func (l *loader) checkPointer(file string, data []byte, consequence string) (usable bool) {
+	if bytes.HasPrefix(data, []byte(gitCrypt)) {
+		l.addFindings(schemas.Finding{Position: schemas.Position{File: file, Line: 1}, Severity: schemas.Error,
+			Message: "this file is encrypted by git-crypt: " + consequence,
+			Hint:    "commit the file in clear, or put what is secret into a Secret and write ${secret.name.key}"})
+		return false
+	}
 	store := findPointer(data)
 	if store != "" {
 		l.addFindings(schemas.Finding{Position: schemas.Position{File: file, Line: 1}, Severity: schemas.Error,
@@ -31,6 +37,9 @@ func (l *loader) checkPointer(file string, data []byte, consequence string) (usa
 	}
 	return store == ""
 }
+
+// gitCrypt is how a file that git-crypt has encrypted begins (github.com/AGWA/git-crypt, crypto.hpp).
+const gitCrypt = "\x00GITCRYPT\x00"
 
 // maxPointer is the most bytes of a pointer. Git LFS reads at most 1,024 bytes of one.
 const maxPointer = 1024

@@ -23,3 +23,14 @@ func TestFindPointer(t *testing.T) {
 		}
 	}
 }
+
+// TestAFileOfGitCrypt: a file that git-crypt encrypted is no file for a machine.
+func TestAFileOfGitCrypt(t *testing.T) {
+	t.Parallel()
+	for text, usable := range map[string]bool{"\x00GITCRYPT\x00abc": false, "GITCRYPT": true, "": true} {
+		l := &loader{}
+		if got := l.checkPointer("workloads/motd", []byte(text), installsPointer); got != usable || len(l.findings) > 0 == usable {
+			t.Errorf("checkPointer(%q) = %t with %v, want %t", text, got, l.findings, usable)
+		}
+	}
+}

@@ -242,7 +242,8 @@ func (l *loader) sealedLength(ref refs.Secret) int {
 // describeCovered gives a Secret's sealed MAC, and a digest of what the MAC covers.
 func describeCovered(d schemas.Document) (mac, covered string) {
 	mac, _ = d.Secret.SOPS["mac"].(string)
-	parts := []string{mustJSON(d.Secret.Spec.Data), mustJSON(d.Secret.Spec.BinaryData)}
+	// sops seals the MAC with the time of the last change: another time needs another MAC.
+	parts := []string{mustJSON(d.Secret.Spec.Data), mustJSON(d.Secret.Spec.BinaryData), mustJSON(d.Secret.SOPS["lastmodified"])}
 	if d.Secret.SOPS["mac_only_encrypted"] != true {
 		parts = append(parts, mustJSON(d.Secret.Metadata), mustJSON(d.Secret.Spec.Scope))
 	}

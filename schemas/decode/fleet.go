@@ -52,10 +52,17 @@ func (c *checker) checkAtLeast(field string, value, least int) {
 	}
 }
 
+// leapYear begins a year with every day that the calendar has.
+var leapYear = time.Date(2024, 1, 1, 0, 0, 0, 0, time.UTC)
+
 func (c *checker) checkWindow(field string, w schemas.Window) {
 	if c.checkRequired(field+".start", w.Start) {
-		if _, err := schemas.ParseSchedule(w); err != nil {
+		opens, err := schemas.ParseSchedule(w)
+		switch {
+		case err != nil:
 			c.addError(field+".start", `five fields such as "0 22 * * 1-5"`, "%v", err)
+		case opens.Next(leapYear).IsZero():
+			c.addWarning(field+".start", "no such day ever comes: the window never opens")
 		}
 	}
 	if c.checkRequired(field+".duration", w.Duration) {

@@ -30,9 +30,10 @@ import (
 // before.
 type Reader struct {
 	dir    string
-	path   string         // of the fleet in the clone
-	apart  string         // a directory around dir that looks like a fleet and has no ingot.yaml; "" for none
-	clone  *gitrepo.Clone // opened when needed
+	path   string           // of the fleet in the clone
+	rings  []admit.Progress // as the daemon runs them, by the status branch; nil before ReadKnown
+	apart  string           // a directory around dir that looks like a fleet and has no ingot.yaml; "" for none
+	clone  *gitrepo.Clone   // opened when needed
 	loaded load.Cache
 }
 
@@ -95,12 +96,20 @@ func decodeAhead(files map[string]inventory.File) load.Cache {
 	return load.JoinCaches(parts...)
 }
 
-// selectReleases picks the rings' releases from the clone; a directory outside of a clone has no tags.
+// selectReleases picks the rings' releases from the clone; a directory outside of a clone has no tags. A tag that the daemon
+// runs stands for the commit that the daemon runs, wherever the clone has the tag: the daemon follows no tag that moves.
 func (f *Reader) selectReleases(patterns, extra map[string]string) (map[string]inventory.Release, error) {
 	if err := f.openClone(); err != nil {
 		return map[string]inventory.Release{}, nil
 	}
-	return f.clone.ChooseReleases(patterns, extra)
+	revisions := map[string]string{}
+	for _, ring := range f.rings {
+		if ring.Tag != "" && ring.Commit != "" && f.clone.HasCommit(ring.Commit) {
+			revisions[ring.Tag] = ring.Commit
+		}
+	}
+	maps.Copy(revisions, extra)
+	return f.clone.ChooseReleases(patterns, revisions)
 }
 
 func (f *Reader) openClone() (err error) {
@@ -163,7 +172,8 @@ type Known struct {
 	pages  map[inventory.MachineID]string
 }
 
-// ReadKnown reads the status branch of the clone, without the hosts' pages.
+// ReadKnown reads the status branch of the clone, without the hosts' pages. Call ReadKnown before ReadFleet: rings run what
+// the daemon runs then.
 func (f *Reader) ReadKnown(branch string) (Known, error) {
 	k := Known{pages: map[inventory.MachineID]string{}, Records: map[inventory.MachineID]inventory.Record{},
 		Takeovers: map[inventory.MachineID]string{}, Signatures: map[string]inventory.Signatures{}, Unreadable: map[inventory.MachineID]string{}}
@@ -192,6 +202,7 @@ func (f *Reader) ReadKnown(branch string) (Known, error) {
 		k.Reinstall = *fleet.Reinstall
 	}
 	k.TwoSigners, k.Frozen, k.Rings = fleet.TwoSigners, fleet.Frozen, fleet.Rings
+	f.rings = fleet.Rings
 	for _, ring := range fleet.Rings {
 		if ring.Signatures != nil {
 			k.Signatures[ring.Name] = *ring.Signatures

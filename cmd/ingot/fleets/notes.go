@@ -33,9 +33,12 @@ func (f *Reader) ExplainStatus(known Known, fleet inventory.Fleet) (notes []stri
 		switch {
 		case err != nil:
 			return nil, err
+		case !here && f.clone.HasCommit(runs.Commit):
+			notes = append(notes, fmt.Sprintf("ring %s runs tag %s, which this clone does not have: planned with commit %.12s, which "+
+				"the daemon runs; newer tags are not known here: git fetch --tags origin", runs.Name, runs.Tag, runs.Commit))
 		case !here:
-			notes = append(notes, fmt.Sprintf("ring %s runs tag %s, which this clone does not have, so the plan of its hosts is "+
-				"wrong: git fetch --tags origin", runs.Name, runs.Tag))
+			return nil, fmt.Errorf("ring %s runs tag %s, and this clone has neither the tag nor its commit, so that the plan of its "+
+				"hosts would be wrong: git fetch --tags origin", runs.Name, runs.Tag)
 		case runs.Commit != "" && commit != runs.Commit && ring.Tag == runs.Tag:
 			notes = append(notes, fmt.Sprintf("ring %s runs tag %s at %.12s, and this clone has the tag at %.12s: it was moved, "+
 				"and the daemon does not follow it", runs.Name, runs.Tag, runs.Commit, commit))
