@@ -31,7 +31,7 @@ spec:
       arguments: [console=ttyS0, 'site=$x;{a}']
     items: {list: [%s]}
     retries: 0
-    deadline: 10s
+    deadline: %s
     results: {files: ["cmdline.txt"], maxSize: 1MiB}
 `
 
@@ -87,20 +87,16 @@ func (w *world) ended(t *testing.T, count int) map[int]daemon.RunResult {
 	}
 }
 
-// TestAKernelIsRun has a machine boot a kernel of a user once for each item, with the daemon restarted in the middle of a run:
-// results are kept, an exit code counts, a run that goes off or says nothing is no success, and a token of nobody stores
+// TestAKernelIsRun has a machine boot a kernel of a user once for each item: results are kept, an exit code counts, a run that goes off or says nothing is no success, and a token of nobody stores
 // nothing. In the end the machine is off and free, and nothing was written to its disk by ingot.
 func TestAKernelIsRun(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, 1)
 	kernel, kernelSum := w.serveFile(t, "vmlinuz", sim.NewKernel())
 	initrd, initrdSum := w.serveFile(t, "initrd", []byte("an initrd"))
-	items := "{late: 4}, {seed: 2, then: \"off\"}, {exit: 3}, {says: rubbish}"
-	w.bootsKernel(t, "machine-1", fmt.Sprintf(ownKernel, kernel, kernelSum, initrd, initrdSum, items))
+	items := "{seed: 1}, {seed: 2, then: \"off\"}, {exit: 3}, {says: rubbish}"
+	w.bootsKernel(t, "machine-1", fmt.Sprintf(ownKernel, kernel, kernelSum, initrd, initrdSum, items, "10s"))
 	stop := w.start(t)
-	w.await(t, 1, "running a kernel", func(h daemon.HostView) bool { return h.Run != nil && h.Run.Stage == batchrun.Running })
-	stop()
-	stop = w.start(t)
 	all := w.ended(t, 4)
 	client := daemon.Connect(w.socket())
 	for item, test := range map[int]struct {
@@ -139,6 +135,26 @@ func TestAKernelIsRun(t *testing.T) {
 	}
 }
 
+// TestAKernelRunsOn while the daemon is away: the run goes on, is counted once, and its machine is freed.
+func TestAKernelRunsOn(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, 1)
+	kernel, kernelSum := w.serveFile(t, "vmlinuz", sim.NewKernel())
+	initrd, initrdSum := w.serveFile(t, "initrd", []byte("an initrd"))
+	w.bootsKernel(t, "machine-1", fmt.Sprintf(ownKernel, kernel, kernelSum, initrd, initrdSum, "{late: 20}", "10m"))
+	stop := w.start(t)
+	w.await(t, 1, "running a kernel", func(h daemon.HostView) bool { return h.Run != nil && h.Run.Stage == batchrun.Running })
+	stop()
+	w.start(t)
+	if run := w.ended(t, 1)[0]; !run.OK() || run.Attempt != 1 {
+		t.Errorf("%+v, want the run that went on", run)
+	}
+	w.await(t, 1, "off and free", func(h daemon.HostView) bool { return h.Pushed && h.Phase == plan.Unmanaged && h.Run == nil })
+	if s := w.state(t, "machine-1"); s.Power != "Off" {
+		t.Errorf("%+v, want off", s)
+	}
+}
+
 // TestKernelsThatAreRefused: each kernel that cannot be booted is said in one line before the machine is booted for it.
 func TestKernelsThatAreRefused(t *testing.T) {
 	t.Parallel()
@@ -167,7 +183,7 @@ func TestKernelsThatAreRefused(t *testing.T) {
 			w := newWorld(t, 1)
 			kernel, sum := test.prepare(t, w)
 			initrd, initrdSum := w.serveFile(t, "initrd", []byte("an initrd"))
-			w.bootsKernel(t, "machine-1", fmt.Sprintf(ownKernel, kernel, sum, initrd, initrdSum, "{seed: 1}"))
+			w.bootsKernel(t, "machine-1", fmt.Sprintf(ownKernel, kernel, sum, initrd, initrdSum, "{seed: 1}", "10s"))
 			w.start(t)
 			var waits string
 			w.await(t, 1, "waiting for a kernel", func(h daemon.HostView) bool {

@@ -76,9 +76,6 @@ func TestARunOfAKernel(t *testing.T) {
 	read := func(r *inventory.Record, o *inventory.Observed) {
 		o.Media.Parts[1].Read, o.Media.Parts[1].Last = 100, r.Boot.Started.Add(time.Second)
 	}
-	readBefore := func(r *inventory.Record, o *inventory.Observed) {
-		o.Media.Parts[1].Read, o.Media.Parts[1].Last = 100, r.Boot.Started.Add(-time.Second)
-	}
 	late := func(_ *inventory.Record, o *inventory.Observed) { o.Attended.Started = 21 * time.Minute }
 	for name, test := range map[string]struct {
 		changes []change
@@ -88,7 +85,6 @@ func TestARunOfAKernel(t *testing.T) {
 	}{
 		"its kernel is being read":              {nil, "", "", "the machine to read the kernel and the initrds"},
 		"its last initrd was read":              {[]change{read}, act.AssignRun, "", ""},
-		"the BMC read the medium before":        {[]change{readBefore}, "", "", "the machine to read the kernel"},
 		"it spoke before that was seen":         {[]change{restarted, said(runs.Report{Heard: time.Now()})}, act.AssignRun, "", ""},
 		"it did not start in time":              {[]change{late}, act.OpenBoot, "", "the firmware looked at the medium"},
 		"it runs":                               {[]change{handed, read}, "", "", "the end of item 0 of workload own"},

@@ -2,7 +2,6 @@ package evidence
 
 import (
 	"cmp"
-	"slices"
 	"time"
 
 	"github.com/gitmetal/ingot/inventory"
@@ -39,17 +38,13 @@ func (m *Machine) reportedJob(run runs.UnderWay) inventory.Job {
 	return job
 }
 
-// KernelStarted reports whether the kernel of the run under way was started: the machine has read its last initrd since it
-// was powered on, or the run was heard. A BMC may read some of a medium before.
+// KernelStarted reports whether the kernel of the run under way was started: the machine has read its last initrd, or the
+// run was heard. It may be read before the time of the power-on is known, so no times are compared; a BMC that copies a
+// medium whole when it is inserted reads it too early, and then only the deadline of the run ends a boot that fails.
 func (m *Machine) KernelStarted() bool {
-	run, b := m.Record.Run, m.Record.Boot
-	if run == nil || run.Booted == nil || b == nil {
-		return false
-	}
-	read := slices.ContainsFunc(m.Observed.Media.Parts, func(p inventory.MediumPart) bool {
-		return p.Name == inventory.MediumOverlay && p.WasRead() && p.Last.After(b.Started)
-	})
-	return run.Handed || read || m.Observed.Run.Ended != nil || !m.Observed.Run.Heard.IsZero()
+	run := m.Record.Run
+	return run != nil && run.Booted != nil && (run.Handed || m.Observed.Media.WasRead(inventory.MediumOverlay) ||
+		m.Observed.Run.Ended != nil || !m.Observed.Run.Heard.IsZero())
 }
 
 // NameStarted names what a boot from a medium waits for: the agent, or the kernel of the run under way.
