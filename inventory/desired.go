@@ -100,8 +100,11 @@ type Desired struct {
 	// erase; nil elsewhere.
 	Signatures *Signatures
 
-	Workload *Workload         // nil: no workload is declared, or none is released
-	Vars     map[string]string // that belong to Workload
+	Workload *Workload // nil: no workload is declared, or none is released
+	Retires  bool      // Workload erases the machine's disks, and the machine leaves the fleet (package retirement)
+	// RetireReleased is set where the release of the host's ring says the same of the retirement as the trunk.
+	RetireReleased bool
+	Vars           map[string]string // that belong to Workload
 }
 
 // Standing is the other id under which a host's machine is known; zero when there is no other id.

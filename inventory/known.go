@@ -21,7 +21,7 @@ func (r Record) CheckValues() error {
 		}
 	}
 	switch last, b := r.Last, r.Boot; {
-	case last != nil && last.Kind != Install:
+	case last != nil && !last.Kind.IsKnown():
 		return fmt.Errorf("kind %q of the last operation is not known", last.Kind)
 	case last != nil && last.Stage != Ended:
 		return fmt.Errorf("stage %q of the last operation is not %s", last.Stage, Ended)
@@ -42,7 +42,7 @@ func (r Record) CheckValues() error {
 // checkOperationValues names an unknown or impossible value of an operation under way.
 func (o Operation) checkOperationValues() error {
 	switch {
-	case o.Kind != Install:
+	case !o.Kind.IsKnown():
 		return fmt.Errorf("operation.kind %q is not known", o.Kind)
 	case len(o.Disks) == 0:
 		return fmt.Errorf("operation.disks are none, an operation of kind %s has at least one", o.Kind)

@@ -15,8 +15,25 @@ import (
 // OperationKind is the purpose of an operation.
 type OperationKind string
 
-// Install writes an operating system. It is the only kind of operation.
-const Install OperationKind = "Install"
+// Kinds of operations.
+const (
+	Install OperationKind = "Install" // writes an operating system
+	Erase   OperationKind = "Erase"   // erases the disks of a machine that leaves the fleet
+)
+
+// Word is the kind in a sentence: install, erase.
+func (k OperationKind) Word() string { return strings.ToLower(string(k)) }
+
+// IsKnown reports whether the kind is one of this version.
+func (k OperationKind) IsKnown() bool { return k == Install || k == Erase }
+
+// MinReader is the reader of an erase: an earlier one would start the machine from an erased disk.
+func (k OperationKind) MinReader() int {
+	if k == Erase {
+		return 10
+	}
+	return 0
+}
 
 // Stage is how far an operation has come. Stages only move forward.
 type Stage string

@@ -73,11 +73,11 @@ type HostSpec struct {
 	Steps     []HostStep        `json:"steps,omitempty"`
 	Vars      map[string]string `json:"vars,omitempty"`
 	Claimable bool              `json:"claimable,omitempty"` // Workloads with run may boot the machine; no disk is written
-	// Protect forbids power, boot and erase, whatever else is asked.
-	Protect bool    `json:"protect,omitempty"`
-	Consent Consent `json:"consent,omitempty"`
+	Protect   bool              `json:"protect,omitempty"`   // forbids power, boot and erase, whatever else is asked
+	Consent   Consent           `json:"consent,omitempty"`
 	// Lifecycle is Managed (default), Adopted, Unmanaged or Retired.
-	Lifecycle string `json:"lifecycle,omitempty"`
+	Lifecycle string  `json:"lifecycle,omitempty"`
+	Retire    *Retire `json:"retire,omitempty"` // with lifecycle Retired: the machine's disks are erased first
 }
 
 // Values of HostSpec.Power.

@@ -175,8 +175,11 @@ func writeConsent(s streams, o consentOptions, host inventory.Desired, known inv
 			named = append(named, fmt.Sprintf("disk %s (%s)", disk.ID.Label(), disk.Summary))
 		}
 	}
-	return true, writeField(s, o, host, field{"erase", asked.Consents(), fmt.Sprintf("%s may be erased for workload %s",
-		strings.Join(named, ", "), host.Workload.Name)})
+	why := "workload " + host.Workload.Name
+	if host.Retires {
+		why = "spec.retire"
+	}
+	return true, writeField(s, o, host, field{"erase", asked.Consents(), strings.Join(named, ", ") + " may be erased for " + why})
 }
 
 // field is a value of spec.consent, and what it permits.

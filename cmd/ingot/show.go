@@ -112,6 +112,7 @@ type resolvedHost struct {
 	Lifecycle string                         `json:"lifecycle"`
 	Power     string                         `json:"power,omitempty"`
 	OffBy     []string                       `json:"offBy,omitempty"`
+	Retires   bool                           `json:"retires,omitempty"`
 	Protect   bool                           `json:"protect"`
 	BMC       *schemas.BMC                   `json:"bmc,omitempty"`
 	Identity  schemas.Identity               `json:"identity"`
@@ -149,7 +150,7 @@ type resolvedWorkload struct {
 func resolveHost(h inventory.Desired, tag string) resolvedHost {
 	own := fmt.Sprintf("%s:%d", h.File, h.Line)
 	view := resolvedHost{
-		Name: h.Name, Commit: h.Commit, Labels: h.Labels, Lifecycle: h.Lifecycle, Power: h.Power, OffBy: h.OffBy, Protect: h.Protect,
+		Name: h.Name, Commit: h.Commit, Labels: h.Labels, Lifecycle: h.Lifecycle, Power: h.Power, OffBy: h.OffBy, Protect: h.Protect, Retires: h.Retires,
 		BMC:      h.BMC,
 		Identity: h.Identity, Boot: h.Boot, RootDisk: h.RootDisk, Disks: h.Disks, Network: h.Network,
 		Ring: h.Ring, Pending: h.Pending,

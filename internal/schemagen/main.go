@@ -33,6 +33,8 @@ var kinds = []struct {
 var choices = map[string][]string{
 	"HostSpec.power":         {schemas.PowerOn, schemas.PowerOff, schemas.PowerUnmanaged},
 	"HostSpec.lifecycle":     {schemas.Managed, schemas.Adopted, schemas.Unmanaged, schemas.Retired},
+	"Retire.policy":          {"metadata", "clear", "purge"},
+	"Retire.then":            {schemas.RetirePowerOff},
 	"HostDefaults.power":     {schemas.PowerOn, schemas.PowerOff, schemas.PowerUnmanaged},
 	"HostDefaults.lifecycle": {schemas.Managed, schemas.Adopted, schemas.Unmanaged, schemas.Retired},
 	"RebootRequest.mode":     {schemas.RebootSoft, schemas.RebootHard},
@@ -57,6 +59,13 @@ const dayPattern = `^[0-9]{4}-[0-9]{2}-[0-9]{2}$`
 
 // erasePattern is a consent.
 const erasePattern = `[!-~]([ -~]{0,254}[!-~])?/[0-9a-f]{16}`
+
+// writeRetireDisks says that a field is a word, or a list of names.
+func writeRetireDisks(schema, value *jsonschema.Schema) {
+	value.Type, value.Ref, value.Items = "", "", nil
+	value.OneOf = []*jsonschema.Schema{{Type: "string"}, {Type: "array", Items: &jsonschema.Schema{Type: "string"}, UniqueItems: true}}
+	delete(schema.Definitions, "RetireDisks")
+}
 
 // writeConsents says that a field is a text, which may be empty, or a list of texts.
 func writeConsents(schema, value *jsonschema.Schema) {
@@ -128,6 +137,8 @@ func completeSchema(schema *jsonschema.Schema, kind string) {
 			switch {
 			case key == "Consent.erase":
 				writeConsents(schema, pair.Value)
+			case key == "Retire.disks":
+				writeRetireDisks(schema, pair.Value)
 			case key == "StepSpec.writes": // no script is given a disk
 				pair.Value.MaxItems = new(uint64)
 			case pair.Key == "attempts":

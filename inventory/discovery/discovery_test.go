@@ -56,6 +56,8 @@ func TestIdentify(t *testing.T) {
 		BMC: &schemas.BMC{Address: "https://10.0.0.99/redfish/v1/Systems/1"}}
 	pinned := inventory.Record{ID: "web-3", Facts: &inventory.Facts{System: inventory.System{Serial: "KNOWN2", UUID: uuidC},
 		Disks: []inventory.Disk{{Serial: "S5H9NX12", Size: 1 << 40}}}}
+	retired := inventory.Record{ID: "old-1", Facts: &inventory.Facts{Disks: []inventory.Disk{{Serial: "S5H9NX51", Size: 1 << 40}}},
+		Last: &inventory.Operation{Kind: inventory.Erase, Outcome: inventory.Succeeded, Ended: time.Date(2026, 11, 30, 12, 0, 0, 0, time.UTC)}}
 	for name, test := range map[string]struct {
 		shown     discovery.Registration
 		record    discovery.ID
@@ -81,6 +83,7 @@ func TestIdentify(t *testing.T) {
 		"a known BMC address":         {shown: withAddress(machine("", ""), "10.0.0.99"), conflicts: []string{"KnownMachine web-2 BMC address 10.0.0.99"}},
 		"a machine of the journal":    {shown: machine("KNOWN2", uuidC), conflicts: []string{"KnownMachine web-3 serial KNOWN2"}},
 		"a disk of a known machine":   {shown: withDisk(machine("SNC", ""), "S5H9NX12"), doubts: []string{"disk S5H9NX12 was seen in web-3"}},
+		"a disk of a retired machine": {shown: withDisk(machine("SNC", ""), "S5H9NX51"), doubts: []string{"disk S5H9NX51 was seen in old-1, which was retired on 2026-11-30: erased and read back"}},
 		"an address that is none":     {shown: withAddress(machine("SNC", ""), "0.0.0.0")},
 		"serial with a known machine's": {shown: machine("KNOWN2", uuidA), conflicts: []string{"KnownMachine web-3 serial KNOWN2",
 			"OtherRecord aaaaaaaaaaaa UUID " + uuidA}},
@@ -90,6 +93,7 @@ func TestIdentify(t *testing.T) {
 			known := discovery.NewKnown()
 			known.Add(web, inventory.Record{})
 			known.Add(inventory.Desired{}, pinned)
+			known.Add(inventory.Desired{}, retired)
 			got := discovery.Identify(test.shown.Shown(), discovery.NewIndex(a, b), known)
 			var conflicts []string
 			for _, c := range got.Conflicts {

@@ -56,7 +56,7 @@ func Identify(s Shown, records *Index, known *Known) Match {
 			switch {
 			case m.Record != "" && h.id == m.Record.Machine():
 			case value.kind == kindDisk:
-				m.Doubts = append(m.Doubts, value.String()+" was seen in "+inventory.Label(h.name, h.id))
+				m.Doubts = append(m.Doubts, value.String()+" was seen in "+inventory.Label(h.name, h.id)+h.left)
 			default:
 				m.addConflict(Conflict{Kind: KnownMachine, Host: h.id, Name: h.name, What: value.String()})
 			}

@@ -16,6 +16,7 @@ type Known struct {
 type knownMachine struct {
 	id   inventory.MachineID
 	name string
+	left string // that the machine was retired, as a clause; else ""
 }
 
 // NewKnown finds nothing; Add adds machines.
@@ -30,6 +31,7 @@ func (k *Known) Add(desired inventory.Desired, record inventory.Record) {
 	if name == "" {
 		name = string(id)
 	}
+	known := knownMachine{id, name, describeRetired(record)}
 	declared := inventory.Pinned{SMBIOS: &inventory.SMBIOSIdentity{Serial: desired.Identity.Serial,
 		UUID: desired.Identity.UUID}}
 	for _, mac := range desired.Identity.MACs {
@@ -41,7 +43,7 @@ func (k *Known) Add(desired inventory.Desired, record inventory.Record) {
 	if desired.BMC != nil {
 		addresses = append(addresses, desired.BMC.Address)
 	}
-	k.add(knownMachine{id, name}, Shown{Identity: declared, Addresses: addresses})
+	k.add(known, Shown{Identity: declared, Addresses: addresses})
 	pinned := record.Identity()
 	shown := Shown{Identity: pinned}
 	if pinned.BMC != nil && pinned.BMC.Address != "" {
@@ -50,7 +52,16 @@ func (k *Known) Add(desired inventory.Desired, record inventory.Record) {
 	if record.Facts != nil {
 		shown.Disks = record.Facts.Disks
 	}
-	k.add(knownMachine{id, name}, shown)
+	k.add(known, shown)
+}
+
+// describeRetired says that a machine was retired, as a clause; "" for another machine.
+func describeRetired(record inventory.Record) string {
+	last := record.Last
+	if last == nil || last.Kind != inventory.Erase || last.Outcome != inventory.Succeeded {
+		return ""
+	}
+	return ", which was retired on " + last.Ended.UTC().Format("2006-01-02") + ": erased and read back"
 }
 
 // Has reports whether a machine is known by its id.

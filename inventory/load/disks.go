@@ -3,6 +3,7 @@ package load
 import (
 	"fmt"
 	"maps"
+	"reflect"
 	"slices"
 
 	"github.com/gitmetal/ingot/inventory"
@@ -36,6 +37,31 @@ func (l *loader) checkDiskNames(d schemas.Document) {
 				l.addFindings(d.ErrorAt(field, "name the disk by something else", "a placeholder names no disk"))
 			}
 			note(field, item.Hints())
+		}
+	}
+}
+
+// releasesRetire reports whether the release of a ring has spec.retire of a host as the trunk has it.
+func (l *loader) releasesRetire(d schemas.Document, name string) bool {
+	ring := l.after.rings[name]
+	switch {
+	case ring.Spec.Tag == "", ring.Commit == l.trunk.Commit:
+		return true
+	case ring.Commit == "":
+		return false
+	}
+	released, there := l.after.releases[ring.Commit].hosts()[d.ID()]
+	return there && released.Host.Spec.Lifecycle == d.Host.Spec.Lifecycle &&
+		reflect.DeepEqual(released.Host.Spec.Retire, d.Host.Spec.Retire)
+}
+
+// checkRetireNames finds a name in spec.retire.disks that no disk has.
+func (l *loader) checkRetireNames(d schemas.Document) {
+	spec := d.Host.Spec
+	for _, name := range spec.Retire.Disks {
+		known := name == schemas.RootDiskName || name == schemas.RetireAll && len(spec.Retire.Disks) == 1
+		if _, there := spec.Disks[name]; !known && !there {
+			l.addFindings(d.ErrorAt("spec.retire.disks", "say which disks these are", "there is no spec.disks.%s", name))
 		}
 	}
 }

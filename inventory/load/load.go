@@ -15,6 +15,7 @@ import (
 	"github.com/gitmetal/ingot/inventory/arrivals"
 	"github.com/gitmetal/ingot/inventory/load/steplist"
 	"github.com/gitmetal/ingot/inventory/refs"
+	"github.com/gitmetal/ingot/inventory/retirement"
 	"github.com/gitmetal/ingot/inventory/ruleset"
 	"github.com/gitmetal/ingot/inventory/runs"
 	"github.com/gitmetal/ingot/inventory/steps"
@@ -280,6 +281,11 @@ func (l *loader) resolveHost(d schemas.Document) inventory.Desired {
 	l.fillRelease(d, &desired)
 	desired.Canary = desired.Ring != "" &&
 		l.fleet.Rings[desired.Ring].Spec.Canaries.SelectsHost(d.ID(), d.Host.Metadata.Labels)
+	if spec.Retire != nil {
+		retirement.Apply(&desired, *spec.Retire, d.PositionOf("spec.retire"))
+		desired.RetireReleased = l.releasesRetire(d, desired.Ring)
+		l.checkRetireNames(d)
+	}
 	l.checkDiskNames(d)
 	l.checkComplete(d, spec.Workload != "" || desired.Workload != nil)
 	return desired

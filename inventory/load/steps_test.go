@@ -79,7 +79,7 @@ func TestDocumentedSteps(t *testing.T) {
 		t.Fatal(err)
 	}
 	blocks := regexp.MustCompile("(?s)```yaml\n(.*?)```").FindAllStringSubmatch(string(page), -1)
-	if len(blocks) != 9 {
+	if len(blocks) != 10 {
 		t.Fatalf("docs/steps.md has %d YAML blocks", len(blocks))
 	}
 	conditions := regexp.MustCompile("when: '(.*?)'").FindAllStringSubmatch(blocks[3][1], -1)
@@ -93,7 +93,7 @@ func TestDocumentedSteps(t *testing.T) {
 	files["hosts/web-1.yaml"] = hostFile("web-1", "  workload: stepped\n"+host)
 	files["steps/check.yaml"], files["steps/check-link.sh"] = blocks[0][1], "#!/bin/sh\n"
 	files["steps/raid.yaml"], files["plugins/generic-raid"] = blocks[1][1], "#!/bin/sh\n"
-	files["steps/web-bios.yaml"] = blocks[8][1]
+	files["steps/web-bios.yaml"] = blocks[9][1]
 	files["secrets/net.yaml"] = strings.NewReplacer("{name: bmc}", "{name: net}", "username", "token").Replace(files["secrets/bmc.yaml"])
 	var order []string
 	for _, s := range loadSteps(t, files) {

@@ -49,11 +49,36 @@ func Names(d inventory.Desired, names []string, reported []inventory.Disk) (map[
 			}
 		}
 	}
+	if slices.Contains(names, schemas.EveryDisk) {
+		if found[schemas.EveryDisk], err = everyDisk(releaseDisks(d, schemas.EveryDisk, reported), root.Name); err != nil {
+			return nil, err
+		}
+	}
 	for _, name := range names {
-		if len(found[name]) == 0 {
+		if len(found[name]) == 0 && name != schemas.EveryDisk {
 			return nil, fmt.Errorf("there is no spec.disks.%s: say which disks these are", name)
 		}
 	}
+	return found, nil
+}
+
+// everyDisk gives every disk besides the root disk, in the order of their labels. Removable and read-only disks are none.
+// The error names a disk that cannot be erased: in use, without a name of its own, or one of several paths.
+func everyDisk(reported []inventory.Disk, root string) (found []inventory.MachineDisk, err error) {
+	for _, disk := range inventory.IdentifyDisks(reported) {
+		if disk.Name == root || disk.Removable || disk.ReadOnly || disk.Size == 0 {
+			continue
+		}
+		why := findUnfitness(&schemas.DiskHints{}, disk)
+		if len(disk.Own().OnePath) > 0 {
+			why = "it is one of several paths of one disk"
+		}
+		if why != "" {
+			return nil, fmt.Errorf("disk %s cannot be erased for spec.retire: %s", describeDisk(disk), why)
+		}
+		found = append(found, disk)
+	}
+	slices.SortFunc(found, func(a, b inventory.MachineDisk) int { return strings.Compare(a.ID().Label(), b.ID().Label()) })
 	return found, nil
 }
 

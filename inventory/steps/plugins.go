@@ -71,7 +71,10 @@ type Fetched struct {
 // files of inject-files that have a URL.
 func ListFetched(image schemas.Image, list []Step) []Fetched {
 	_, written := FindWritten(list)
-	all := []Fetched{{Image: image, Written: written}}
+	var all []Fetched
+	if image.SHA256 != "" || image.URL != "" {
+		all = append(all, Fetched{Image: image, Written: written})
+	}
 	for _, step := range list {
 		for _, p := range step.Plugins {
 			if p.URL != "" {

@@ -7,6 +7,7 @@ import (
 
 	"github.com/gitmetal/ingot/inventory"
 	"github.com/gitmetal/ingot/inventory/pick"
+	"github.com/gitmetal/ingot/schemas"
 )
 
 // FindDisks gives disks of an operation, by their indexes, among the disks that an agent reported: the root disk as the
@@ -58,7 +59,7 @@ func whyOtherSet(d inventory.Desired, facts inventory.Facts, op inventory.Operat
 	for _, disk := range named[name] {
 		now = append(now, disk.ID().Label())
 	}
-	if same && len(allowed) == len(now) {
+	if same && (len(allowed) == len(now) || name == schemas.EveryDisk) { // a disk that appeared is not erased
 		return ""
 	}
 	return fmt.Sprintf("spec.disks.%s is %s now, the operation was allowed to write %s", name, strings.Join(now, ", "),

@@ -1,6 +1,7 @@
 package act
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"time"
@@ -36,7 +37,7 @@ func Begin(rec inventory.Record, a Action, now time.Time) inventory.Record {
 		}
 	case OpenOperation:
 		op := *a.Operation.Clone()
-		op.Kind, op.Stage, op.Attempt, op.Started = inventory.Install, inventory.Intended, 1, now
+		op.Kind, op.Stage, op.Attempt, op.Started = cmp.Or(op.Kind, inventory.Install), inventory.Intended, 1, now
 		rec.Operation = &op
 	case RecordWord:
 		if rec = rec.Proved(); a.Operation != nil {

@@ -120,6 +120,7 @@ func DescribeMachine(d inventory.Desired, rec inventory.Record, live Live, domai
 //
 //	the machine                                             state
 //	is excluded by its file, or has no workload             Excluded
+//	is to leave the fleet, or has left it (spec.retire)     Excluded
 //	has an operation or a maintenance, or was admitted      Changing
 //	runs the release, and its settings in turn failed       Failed
 //	runs the release, with its settings in turn             Done
@@ -128,8 +129,9 @@ func DescribeMachine(d inventory.Desired, rec inventory.Record, live Live, domai
 //	is in another state                                     Waiting
 func machineState(d inventory.Desired, rec inventory.Record, live Live) State {
 	last := rec.Last
+	leaves := d.Retires && rec.Operation == nil && !live.Admitted
 	switch {
-	case d.Workload == nil, change.Excluded(d) != "":
+	case d.Workload == nil, change.Excluded(d) != "", leaves:
 		return Excluded
 	case rec.Operation != nil, live.Admitted, rec.Settings.IsMaintained():
 		return Changing

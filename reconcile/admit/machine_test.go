@@ -20,7 +20,8 @@ func TestOf(t *testing.T) {
 		Name: "a", Ring: "prod", Lifecycle: schemas.Managed, Canary: true, RootDisk: &schemas.DiskHints{Serial: "S"},
 		Workload: &inventory.Workload{Name: "web", Inputs: "new"},
 	}
-	protected, idle, known := asked, asked, asked
+	protected, idle, known, leaves := asked, asked, asked, asked
+	leaves.Lifecycle, leaves.Retires = schemas.Retired, true
 	protected.Protect, idle.Workload, known.Identity.Serial = true, nil, "B"
 	runs := func(inputs string) inventory.Record {
 		return inventory.Record{Installed: &inventory.Installed{ID: "i1", Inputs: inputs}}
@@ -96,6 +97,9 @@ func TestOf(t *testing.T) {
 			admit.Machine{State: admit.Waiting, Down: true}},
 		"superseded by the newest": {asked, superseded, none, admit.Machine{State: admit.Waiting, Serves: true}},
 		"protected":                {protected, runs("old"), none, admit.Machine{State: admit.Excluded, Serves: true}},
+		"is to leave the fleet":    {leaves, runs("old"), onHold, admit.Machine{State: admit.Excluded, Serves: true}},
+		"could not be erased":      {leaves, ended(inventory.Quarantined, "new", "install:i0"), onHold, admit.Machine{State: admit.Excluded}},
+		"is being erased":          {leaves, works(inventory.Working, 1, "install:i0"), none, admit.Machine{State: admit.Changing, Working: true, Down: true, Busy: true}},
 		"nothing is asked of it":   {idle, runs("old"), none, admit.Machine{State: admit.Excluded, Serves: true}},
 		"its file is gone": {inventory.Desired{Name: "a", Ring: "prod", Canary: true},
 			works(inventory.Working, 1, "install:i0"), none, admit.Machine{State: admit.Excluded, Working: true}},

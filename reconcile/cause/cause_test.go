@@ -159,6 +159,7 @@ func rows() map[cause.Name][]edit {
 		"MemoryOld":        {held("MemoryOld")},
 		"Recalled":         {held(change.Recalled)},
 		"TokenAlarm":       {held(change.TokenAlarm)},
+		"Retired":          {waits(plan.Retired, "it is retired: every disk that spec.retire names is erased and read back: nothing is done to the machine")},
 		"Unmanaged":        {waits(plan.Unmanaged, "spec.lifecycle is Adopted: nothing is done to the machine")},
 		"IdleStaysOn":      {waits(plan.Unmanaged, "a workload, and the machine to go off")},
 		"NoWorkload":       {waits(plan.Unmanaged, "a workload")},

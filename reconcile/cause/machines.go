@@ -49,7 +49,7 @@ func handsOffRows() []Row {
 			nothing,
 			func(c *Case) bool {
 				job, known := jobOf(c)
-				return inPhase(plan.Orphaned, plan.Protected, plan.Unmanaged)(c) && known && job.Begun &&
+				return inPhase(plan.Orphaned, plan.Protected, plan.Unmanaged, plan.Retired)(c) && known && job.Begun &&
 					job.State == inventory.JobRunning
 			}},
 		{"Orphaned", "the file of the host is gone from the fleet",
@@ -80,6 +80,9 @@ func handsOffRows() []Row {
 			held(change.TokenAlarm)},
 		{"Claimed", "a workload with runs has claimed the machine",
 			"{host} waits for {waits}", nothing, waits("workload ", "the machine to be off before its run")},
+		{"Retired", "spec.retire was done: every disk of it is erased and read back",
+			"The machine has left the fleet: {waits}", "Nothing: `ingot receipts {host}` shows what was erased.",
+			inPhase(plan.Retired)},
 		{"Unmanaged", "spec.lifecycle is not Managed",
 			"The machine is watched only: {waits}",
 			"Write lifecycle: Managed into {file} if something shall be done to the machine.",

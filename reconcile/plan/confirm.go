@@ -14,13 +14,30 @@ import (
 // written and verified is not written again.
 //
 //	the machine, since the last step    due
+//	has every disk erased               the ramdisk off, the medium out, the end (endErase)
 //	was not started from its disk       the ramdisk off, the medium out, the machine started from its disk
 //	was started from its disk           its phone call; off, it is started again; silent, it is held
 func (h *host) confirmOperation(op inventory.Operation) Plan {
-	if op.Starts == 0 {
+	switch {
+	case op.Kind == inventory.Erase:
+		return h.endErase(op)
+	case op.Starts == 0:
 		return h.startSystem()
+	default:
+		return h.awaitCall(op)
 	}
-	return h.awaitCall(op)
+}
+
+// endErase leaves the ramdisk of a machine whose disks are erased and read back: nothing is left that starts.
+func (h *host) endErase(op inventory.Operation) Plan {
+	if p, answered := h.checkBMC(); answered {
+		return showInPhase(p, Installing)
+	}
+	if h.Record.Boot != nil {
+		return showInPhase(h.powerDown(), Installing)
+	}
+	op.Outcome, op.Error = inventory.Succeeded, ""
+	return planAction(Retired, act.Action{Kind: act.CloseOperation, Operation: &op, Reason: "every disk is erased and read back"})
 }
 
 // startSystem leaves the ramdisk and starts the installed system.
@@ -44,7 +61,7 @@ func (h *host) startSystem() Plan {
 
 // powerDown has the agent power its machine off, then the BMC.
 func (h *host) powerDown() Plan {
-	a := h.leaveRamdisk(0, "the install is complete")
+	a := h.leaveRamdisk(0, "the last step is done")
 	if a == nil {
 		return Plan{Phase: Starting, Waits: "the machine to power off"}
 	}

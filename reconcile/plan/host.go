@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/gitmetal/ingot/inventory"
+	"github.com/gitmetal/ingot/inventory/retirement"
 	"github.com/gitmetal/ingot/reconcile/act"
 	"github.com/gitmetal/ingot/reconcile/plan/change"
 	"github.com/gitmetal/ingot/reconcile/plan/deadlines"
@@ -117,6 +118,8 @@ func (h *host) keepHandsOff() Plan {
 		phase = Protected
 	case h.change.Hold != nil:
 		phase = Held
+	case retirement.Done(h.Desired, h.Record):
+		phase = Retired
 	}
 	why := strings.Join(h.change.Why, "; ")
 	p := Plan{Phase: phase, Hold: h.change.Hold, Waits: why + ": nothing is done to the machine"}
@@ -164,26 +167,8 @@ func (h *host) beginInstall() Plan {
 		return h.inspectMachine()
 	}
 	return planAction(Installing,
-		act.Action{Kind: act.OpenOperation, Operation: h.newOperation(), Reason: "the disk is known and may be written: " +
+		act.Action{Kind: act.OpenOperation, Operation: change.NewOperation(h.Desired, h.change), Reason: "the disk is known and may be written: " +
 			h.change.Root.Summary})
-}
-
-// newOperation is the operation that installs the workload as the change allows.
-func (h *host) newOperation() *inventory.Operation {
-	w := h.Desired.Workload
-	op := inventory.Operation{
-		Workload: w.Name, Inputs: w.Inputs, Parts: w.Parts, Config: w.Config, Meaning: w.Meaning, Commit: h.Desired.Release, Image: w.Image.SHA256,
-		Update: w.Update,
-		Kind:   inventory.Install, Steps: inventory.NewSteps(*w),
-	}
-	for _, disk := range h.change.Disks() {
-		allowed := inventory.OperationDisk{Name: disk.Name, Config: disk.Config && disk.Name != "", Disk: disk.ID, Content: disk.Content, Erases: disk.Erases}
-		if disk.Erases {
-			allowed.Consent = disk.Given
-		}
-		op.Disks = append(op.Disks, allowed)
-	}
-	return &op
 }
 
 // inspectMachine boots the ramdisk on a machine with a disk that no agent has looked at. The look of a boot counts once:

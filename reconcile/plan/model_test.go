@@ -205,7 +205,7 @@ func (m *model) judge(a act.Action) {
 		a.Kind != act.WithdrawJob
 	d := m.desired
 	switch {
-	case reaches && d.Lifecycle != schemas.Managed:
+	case reaches && d.Lifecycle != schemas.Managed && !d.Retires:
 		m.violate("%s of a host that is not ours to manage", a.Kind)
 	case reaches && d.Protect:
 		m.violate("%s of a protected host", a.Kind)
@@ -489,7 +489,7 @@ func (m *model) giveLeave(a act.Action) act.Outcome {
 		return act.Outcome{Result: act.Waits}
 	}
 	job.Question, job.Begun, m.began[id] = nil, true, true
-	if m.desired.Protect || m.desired.Lifecycle != schemas.Managed {
+	if m.desired.Protect || m.desired.Lifecycle != schemas.Managed && !m.desired.Retires {
 		m.violate("a host that is not ours is let be written to")
 	}
 	for _, i := range m.record.Operation.StepDisks() {

@@ -311,7 +311,7 @@ func (h *host) recordFailed(op inventory.Operation, job inventory.Job) Plan {
 // giveUp powers the ramdisk off and ends the operation as quarantined. Where nothing was written, the machine goes
 // back to its old system (checkGivenUp).
 func (h *host) giveUp(op inventory.Operation, why string) Plan {
-	if a := h.leaveRamdisk(0, "the install is given up"); a != nil && op.HasBegun() {
+	if a := h.leaveRamdisk(0, "the "+op.Kind.Word()+" is given up"); a != nil && op.HasBegun() {
 		return h.followLeave(Failed, *a)
 	}
 	return h.closeOperation(op, inventory.Quarantined, why, Failed)
@@ -332,9 +332,9 @@ func (h *host) checkGivenUp() (Plan, bool) {
 		return Plan{}, false
 	}
 	last := h.Record.Last
-	p := h.returnToSystem(Failed, 0, "the install is given up")
-	message := fmt.Sprintf("the install was given up before any write: %s: mend that and run `ingot retry %s`, or "+
-		"change what is installed", last.Error, h.Desired.Name)
+	p := h.returnToSystem(Failed, 0, "the "+last.Kind.Word()+" is given up")
+	message := fmt.Sprintf("the %s was given up before any write: %s: mend that and run `ingot retry %s`, or "+
+		"change what is asked for", last.Kind.Word(), last.Error, h.Desired.Name)
 	p.Hold = &change.Hold{Reason: change.InstallFailed, Message: message}
 	return p, true
 }

@@ -21,6 +21,7 @@ type Phase string
 // Phases.
 const (
 	Unmanaged   Phase = "Unmanaged"   // no workload, or lifecycle Unmanaged or Adopted: watched only
+	Retired     Phase = "Retired"     // hands off: spec.retire was done, and every disk has a receipt
 	Protected   Phase = "Protected"   // hands off: spec.protect
 	Orphaned    Phase = "Orphaned"    // hands off: the file is gone
 	Held        Phase = "Held"        // waits for a person: see Hold
@@ -36,7 +37,7 @@ const (
 )
 
 // Phases are all phases.
-var Phases = []Phase{Unmanaged, Protected, Orphaned, Held, Waiting, Pending, Inspecting, Installing, Running, Starting,
+var Phases = []Phase{Unmanaged, Retired, Protected, Orphaned, Held, Waiting, Pending, Inspecting, Installing, Running, Starting,
 	Maintaining, Active, Failed}
 
 // AwaitsTurn reports whether a host that was refused a step still waits for other machines.

@@ -182,6 +182,10 @@ func (m *model) settles(t interface{ Fatalf(string, ...any) }) plan.Plan {
 		if p.Hold == nil || p.Hold.Message == "" {
 			t.Fatalf("%s for no reason a person could act on: %+v", p.Phase, p)
 		}
+	case plan.Retired:
+		if m.power != inventory.PoweredOff || m.disk != inventory.ContentBlank {
+			t.Fatalf("said to be retired, with power %s and disk %s", m.power, m.disk)
+		}
 	case plan.Protected, plan.Orphaned, plan.Unmanaged:
 	case plan.Waiting, plan.Starting:
 		if len(m.desired.OffBy) > 0 && strings.Contains(p.Waits, change.KeptOff(m.desired)) {

@@ -125,9 +125,9 @@ func (h Host) describeVerdict() string {
 	}
 	switch h.Verdict {
 	case change.Reinstall:
-		what = fmt.Sprintf("reinstall with %s, ERASES %s", h.Workload, h.nameErased())
+		what = h.nameWork("reinstall with ") + ", ERASES " + h.nameErased()
 	case change.Install:
-		what = fmt.Sprintf("install %s", h.Workload)
+		what = h.nameWork("install ")
 		if h.Disk != "" {
 			what += " on disk " + h.Disk
 		}
@@ -154,6 +154,14 @@ func (h Host) describeVerdict() string {
 		return "HELD: " + what
 	}
 	return what
+}
+
+// nameWork names the work on the machine, in a workload's case behind a verb.
+func (h Host) nameWork(verb string) string {
+	if h.Retires {
+		return "retire the machine"
+	}
+	return verb + h.Workload
 }
 
 // erasesRoot reports whether the root disk is erased: of a disk that nobody looked at no other disk is known.

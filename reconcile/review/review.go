@@ -10,9 +10,11 @@ import (
 	"maps"
 	"slices"
 	"sort"
+	"strings"
 
 	"github.com/gitmetal/ingot/inventory"
 	"github.com/gitmetal/ingot/inventory/fleetdiff"
+	"github.com/gitmetal/ingot/inventory/retirement"
 	"github.com/gitmetal/ingot/inventory/rules"
 	"github.com/gitmetal/ingot/inventory/runs"
 	"github.com/gitmetal/ingot/reconcile/plan/change"
@@ -75,6 +77,7 @@ type Host struct {
 	Unowned  bool   `json:"unowned,omitempty"`
 	Pending  string `json:"pending,omitempty"` // what head's trunk asks for and the ring has not released
 	Orphaned bool   `json:"orphaned"`          // head does not name the host: hands off
+	Retires  bool   `json:"retires,omitempty"` // the machine is erased, powered off, and leaves the fleet
 	// OtherDisks are further disks that the installed system writes to at its first start, and how.
 	OtherDisks []inventory.OtherDisk `json:"otherDisks,omitempty"`
 	// Others are the disks behind OtherDisks, as far as a look found them.
@@ -131,7 +134,7 @@ func Compare(base, head inventory.Fleet, is Known) Review {
 		}
 		switch {
 		case !has:
-			r.Hosts = append(r.Hosts, orphanedHost(before))
+			r.Hosts = append(r.Hosts, orphanedHost(before, c.base.hostRecord(id)))
 		case had && len(c.eased[after.Ring]) == 0 && fleetdiff.AsksTheSame(before, after) &&
 			c.base.hostStanding(id) == c.head.hostStanding(id):
 			r.Unchanged++
@@ -166,7 +169,9 @@ func (r *Review) compareHost(c comparison, id inventory.MachineID) {
 		h.Stopped, h.Unowned = cmp.Or(whyKeptOff(after), c.head.whyStopped(after)), isUnowned(after, record)
 	}
 	if had {
-		h.Why = explainParts(h.Why, before, after, record)
+		if !after.Retires {
+			h.Why = explainParts(h.Why, before, after, record)
+		}
 		was = c.base.decideHost(id)
 		h.judgePower(before, after, was, record)
 		if before.Pending == after.Pending {
@@ -243,7 +248,7 @@ func newHost(d inventory.Desired, c change.Change) Host {
 	h := nameHost(d)
 	h.Verdict, h.Why, h.Disk, h.Content, h.Erases, h.Reboots = c.Verdict, c.Why, c.Root.ID.Label(), c.Root.Summary,
 		c.Erases, c.Reboots
-	h.Ring, h.Pending, h.OtherDisks = d.Ring, d.Pending, c.OtherDisks
+	h.Ring, h.Pending, h.OtherDisks, h.Retires = d.Ring, d.Pending, c.OtherDisks, d.Retires && c.Verdict != change.HandsOff
 	h.addDisks(c)
 	if d.Workload != nil {
 		h.Workload = d.Workload.Name
@@ -304,10 +309,13 @@ func unknownHost(d inventory.Desired, why string) Host {
 	return h
 }
 
-func orphanedHost(d inventory.Desired) Host {
+func orphanedHost(d inventory.Desired, rec inventory.Record) Host {
 	h := nameHost(d)
 	h.Verdict, h.Orphaned, h.Why = change.HandsOff, true,
 		[]string{"its file is gone: orphaned, the machine is left as it is, power included"}
+	if d.Retires && !retirement.Done(d, rec) {
+		h.Why = append(h.Why, "its retirement has not ended: NOT ERASED "+strings.Join(retirement.ListDisks(rec), ", "))
+	}
 	return h
 }
 

@@ -23,7 +23,7 @@ const (
 func PhaseOrder() []plan.Phase { return slices.Clone(phaseOrder) }
 
 var phaseOrder = []plan.Phase{plan.Failed, plan.Held, plan.Waiting, plan.Pending, plan.Installing, plan.Inspecting,
-	plan.Running, plan.Starting, plan.Maintaining, plan.Orphaned, plan.Protected, plan.Unmanaged, plan.Active}
+	plan.Running, plan.Starting, plan.Maintaining, plan.Orphaned, plan.Protected, plan.Retired, plan.Unmanaged, plan.Active}
 
 // How many hosts the board lists; forges cut longer pages.
 const (

@@ -152,6 +152,7 @@ func (c *checker) checkHost(s *schemas.HostSpec) {
 	c.checkBootTimeout("spec.boot.timeout", s.Boot.Timeout)
 	c.checkOneOf("spec.power", s.Power, schemas.PowerOn, schemas.PowerOff, schemas.PowerUnmanaged)
 	c.checkOneOf("spec.lifecycle", s.Lifecycle, schemas.Managed, schemas.Adopted, schemas.Unmanaged, schemas.Retired)
+	c.checkRetire(s)
 	c.checkOffBy(s.OffBy)
 	c.checkRequests(s.Requests)
 	c.checkGrammar("spec.workload", s.Workload, nameGrammar, "the name of a Workload")

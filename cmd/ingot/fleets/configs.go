@@ -26,7 +26,8 @@ func CompareConfigs(base, head inventory.Fleet, r review.Review) []review.Config
 	for _, h := range r.Hosts {
 		id := h.MachineID()
 		before, after := base.Hosts[id], head.Hosts[id]
-		if before.Workload == nil || after.Workload == nil || isSameConfig(before, after) || len(pairs) == maxCompared {
+		configured := before.Workload != nil && after.Workload != nil && !before.Retires && !after.Retires
+		if !configured || isSameConfig(before, after) || len(pairs) == maxCompared {
 			continue
 		}
 		pairs = append(pairs, configPair{name: h.Name, before: before, after: after})

@@ -105,7 +105,7 @@ func rankPhase(phase plan.Phase) (rank urgency, steady bool) {
 		return waiting, false
 	case plan.Held, plan.Pending:
 		return held, false
-	case plan.Active, plan.Unmanaged, plan.Protected, plan.Orphaned:
+	case plan.Active, plan.Unmanaged, plan.Retired, plan.Protected, plan.Orphaned:
 		return settling, true
 	default: // not looked at yet
 		return held, true

@@ -1,7 +1,7 @@
 // The board: everything there is, then events. Whatever a machine or a fleet says is set as text, never as markup.
 'use strict';
 
-const order = ['Failed', 'Held', 'Waiting', 'Pending', 'Installing', 'Inspecting', 'Starting', 'Orphaned', 'Protected', 'Unmanaged', 'Active'];
+const order = ['Failed', 'Held', 'Waiting', 'Pending', 'Installing', 'Inspecting', 'Running', 'Starting', 'Maintaining', 'Orphaned', 'Protected', 'Retired', 'Unmanaged', 'Active'];
 const rank = new Map(order.map((name, i) => [name, i]));
 const most = { rows: 500, people: 20, alike: 10, findings: 20, names: 8 };
 const byName = new Intl.Collator('en', { numeric: true }).compare;

@@ -16,6 +16,7 @@ import (
 
 	"github.com/gitmetal/ingot/inventory"
 	"github.com/gitmetal/ingot/inventory/pick"
+	"github.com/gitmetal/ingot/inventory/retirement"
 	"github.com/gitmetal/ingot/schemas"
 )
 
@@ -89,7 +90,8 @@ func (c Change) Consents() (all schemas.EraseConsents) {
 //	anything                          not readable                 HandsOff, held until mended or forgotten
 //	file gone                         any                          HandsOff (orphaned)
 //	protect                           any                          HandsOff
-//	lifecycle not Managed             any                          HandsOff
+//	lifecycle not Managed, no erase   any                          HandsOff
+//	retire                            its erase succeeded          HandsOff, retired
 //	a machine known under another id  any                          HandsOff, held until the host has that id
 //	another serial, UUID or other MACs of the machine before       HandsOff, held until a takeover is recorded
 //	no workload                       any                          Nothing
@@ -106,6 +108,7 @@ func (c Change) Consents() (all schemas.EraseConsents) {
 func Decide(d inventory.Desired, who inventory.Standing, rec inventory.Record) Change {
 	unreadable := rec.Unreadable != ""
 	excluded := Excluded(d)
+	retired := retirement.Done(d, rec)
 	knownElsewhere := who.KnownAs != ""
 	mismatch := rec.DescribesOtherMachine(d.Identity)
 	installed := rec.Operation == nil && rec.Has(d.Workload)
@@ -114,6 +117,8 @@ func Decide(d inventory.Desired, who inventory.Standing, rec inventory.Record) C
 		return keepHandsOff("what is known of it cannot be read", unreadableHold(d, rec))
 	case excluded != "":
 		return keepHandsOff(excluded, nil)
+	case retired:
+		return keepHandsOff(describeRetired(rec), nil)
 	case knownElsewhere:
 		return keepHandsOff(who.By+" is known as "+string(who.KnownAs), knownAsHold(who))
 	case mismatch != "":
@@ -152,7 +157,7 @@ func Excluded(d inventory.Desired) string {
 		return "its file is gone: orphaned"
 	case d.Protect:
 		return "spec.protect is true"
-	case d.Lifecycle != schemas.Managed:
+	case d.Lifecycle != schemas.Managed && !d.Retires:
 		return "spec.lifecycle is " + d.Lifecycle
 	default:
 		return ""
@@ -295,6 +300,10 @@ func keepsHints(d inventory.Desired, rec inventory.Record) bool {
 
 // listDifferences says how the installed system differs from the workload that the fleet asks for.
 func listDifferences(d inventory.Desired, rec inventory.Record) []string {
+	if d.Retires {
+		return []string{fmt.Sprintf("spec.retire erases its disks with policy %s, then the machine is powered off and left alone",
+			d.Workload.Steps[0].ReadErase().Policy)}
+	}
 	if rec.Installed == nil {
 		return []string{fmt.Sprintf("workload %s is not installed", d.Workload.Name)}
 	}
@@ -323,7 +332,7 @@ func describeContent(rec inventory.Record, content string, seen *inventory.Machi
 	notOurs := why != "" && rec.Installed.Mark != ""
 	switch {
 	case inventory.IsLeft(content) && rec.Last != nil && strings.HasSuffix(content, ":"+rec.Last.ID):
-		return fmt.Sprintf("what the failed install %s left: %s", rec.Last.ID, rec.Last.Error)
+		return fmt.Sprintf("what the failed %s %s left: %s", rec.Last.Kind.Word(), rec.Last.ID, rec.Last.Error)
 	case inventory.IsInstall(content) && rec.Installed != nil:
 		return describeInstall(*rec.Installed)
 	case inventory.IsUnmarked(content) && rec.Installed != nil:

@@ -2,8 +2,10 @@ package change
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/gitmetal/ingot/inventory"
+	"github.com/gitmetal/ingot/inventory/retirement"
 )
 
 // unreadableHold holds a host whose record cannot be read.
@@ -35,6 +37,15 @@ func unreadableDiskHold(disk inventory.DiskID, content inventory.Content) *Hold 
 func namelessDiskHold(disk inventory.MachineDisk) *Hold {
 	return &Hold{Reason: DiskUnreadable, Message: fmt.Sprintf("disk %s, which the config writes to, has no serial, WWN or "+
 		"path of its own: no consent can name it", disk.Name)}
+}
+
+// describeRetired says that a machine is retired, and which disks keep their content.
+func describeRetired(rec inventory.Record) string {
+	why := "it is retired: every disk that spec.retire names is erased and read back"
+	if spared := retirement.FindSpared(rec); len(spared) > 0 {
+		why += "; not erased: " + strings.Join(spared[:min(len(spared), maxNamed)], ", ")
+	}
+	return why
 }
 
 // changedDiskHold holds an install for which spec.rootDisk matches another disk than the last install wrote.

@@ -66,10 +66,18 @@ func findWritten(d inventory.Desired, rec inventory.Record, root inventory.DiskI
 			if at < 0 {
 				at, found = len(found), append(found, otherDisk{disk: disk})
 			}
-			found[at].name, found[at].devices = name, append(found[at].devices, "spec.disks."+name)
+			found[at].name, found[at].devices = name, append(found[at].devices, nameField(name))
 		}
 	}
 	return found, nil
+}
+
+// nameField is the field of a host that gives disks a name.
+func nameField(name string) string {
+	if name == schemas.EveryDisk {
+		return "spec.retire.disks"
+	}
+	return "spec.disks." + name
 }
 
 // listWrites lists the names of the disks besides the root disk to which the steps of the workload may write, sorted. A

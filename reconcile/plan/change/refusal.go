@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/gitmetal/ingot/inventory"
+	"github.com/gitmetal/ingot/schemas"
 )
 
 // Refusal says why the operation under way may not begin to write, or "". A person can withdraw the permission until
@@ -100,7 +101,7 @@ func WhyUncovered(d inventory.Desired, rec inventory.Record) string {
 		covered := slices.ContainsFunc(op.Disks, func(allowed inventory.OperationDisk) bool {
 			return other.disk.Is(allowed.Disk) && allowed.Name == other.name
 		})
-		if !covered {
+		if appeared := other.name == schemas.EveryDisk; !covered && !appeared { // the operation keeps the disks it named
 			return fmt.Sprintf("disk %s would be written to (%s), which the operation was not allowed to",
 				cmp.Or(other.disk.ID().Label(), other.disk.Name), strings.Join(other.devices, ", "))
 		}

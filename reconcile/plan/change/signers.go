@@ -14,6 +14,7 @@ import (
 //	two signers asked for   the host's ring        may be erased
 //	no                      any                    yes
 //	yes                     none, or follows the trunk   no
+//	yes                     runs a tag without the same spec.retire, which comes from the trunk   no
 //	yes                     runs a tag             when somebody else than its signer countersigned it
 func WhyUnsigned(d inventory.Desired) string {
 	s := d.Signatures
@@ -26,6 +27,8 @@ func WhyUnsigned(d inventory.Desired) string {
 	case s.Tag == "":
 		return fmt.Sprintf("two must sign what erases, on its tag (trust.twoSigners), and ring %s runs none: let it "+
 			"follow tags", d.Ring)
+	case d.Retires && !d.RetireReleased:
+		return fmt.Sprintf("two must sign what erases, and tag %s does not have this spec.retire: release it", s.Tag)
 	case s.Second != "":
 		return ""
 	}
