@@ -40,7 +40,7 @@ const (
 // read is the sign that the kernel is started.
 var spaces = []string{"run/before", "run/rest"}
 
-const spaceSize = 1 << 20
+const spaceSize = 2 << 20
 
 // zeros are as many zeros as are read.
 type zeros struct{}
