@@ -135,7 +135,7 @@ func (p *people) help() {
 		}
 		switch {
 		case !known:
-		case p.w.disksMoved && view.Plan.Phase == plan.Active && p.w.whyNotWell(id) != "": // its disk went away with its system
+		case p.mayHaveLostSystem() && view.Plan.Phase == plan.Active && p.w.whyNotWell(id) != "":
 			p.forgetMoved(at, id)
 		case view.Plan.Turn == string(admit.WorkloadFailed): // its workload failed too often
 			p.newInputs(p.now.hosts[id].workload)
@@ -143,6 +143,12 @@ func (p *people) help() {
 			p.retry(at, id)
 		}
 	}
+}
+
+// mayHaveLostSystem reports whether a host may count as Active by a system that is not on its disk any more: the disk went
+// away with it, or the disk was erased, and journal and branch are both of before.
+func (p *people) mayHaveLostSystem() bool {
+	return p.w.disksMoved || p.w.memoryLost && p.w.branchMoved
 }
 
 // takeFleet is `ingot serve --take-fleet`: a daemon that found another one is told that it runs the fleet.
