@@ -26,7 +26,7 @@ import (
 // all hosts.
 func (e *Effects) fetchImage(desired inventory.Desired) act.Outcome {
 	refs := listRefs(desired)
-	if len(refs) == 0 {
+	if len(refs) == 0 && desired.Workload == nil {
 		return act.Outcome{Result: act.Stalled, Why: "there is no workload whose image could be fetched"}
 	}
 	for _, ref := range refs {
@@ -50,7 +50,8 @@ func describeFetch(state inventory.ImageState) string {
 	return fmt.Sprintf("the image is being fetched: %d%% of %d MB", state.Done*100/state.Total, state.Total/1_000_000)
 }
 
-// listRefs lists the files that the mirror must hold before the machine boots for what the fleet asks of it.
+// listRefs lists the files that the mirror must hold before the machine boots for what the fleet asks of it. A workload that
+// only erases disks needs none, and is ready.
 func listRefs(desired inventory.Desired) (refs []images.Ref) {
 	if desired.Workload != nil {
 		for _, file := range steps.ListFetched(desired.Workload.Image, desired.Workload.Steps) {
@@ -68,7 +69,7 @@ func listRefs(desired inventory.Desired) (refs []images.Ref) {
 
 func (e *Effects) observeImage(desired inventory.Desired) inventory.ImageState {
 	refs := listRefs(desired)
-	if len(refs) == 0 {
+	if len(refs) == 0 && desired.Workload == nil {
 		return inventory.ImageState{}
 	}
 	found := inventory.ImageState{State: inventory.ImageReady}
