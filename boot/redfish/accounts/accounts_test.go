@@ -13,40 +13,20 @@ import (
 	"github.com/gitmetal/ingot/boot/redfish/accounts"
 	"github.com/gitmetal/ingot/boot/redfish/conn"
 	"github.com/gitmetal/ingot/internal/lab/bmc"
+	"github.com/gitmetal/ingot/internal/lab/bmc/bmctest"
 	"github.com/gitmetal/ingot/internal/secret"
 	"github.com/gitmetal/ingot/inventory/discovery/account"
 )
 
 const uuid = "6d3b0d7e-0000-4000-8000-000000000009"
 
-type off struct{}
-
-func (off) Start(context.Context, bmc.Boot) (<-chan bmc.Exit, error) { panic("nobody may start it") }
-func (off) Stop(context.Context, bmc.Stop) error                     { panic("nobody may stop it") }
-
 // serve runs a BMC; its address is an IP address, at which the service dials the BMC's port.
 func serve(t *testing.T, faults bmc.Faults) (*bmc.BMC, accounts.Service) {
 	t.Helper()
-	b, err := bmc.New(bmc.Config{Username: "ingot-4be91c", Password: secret.New("correct horse"), Faults: faults,
-		Identity: bmc.Identity{Serial: "LAB0009", UUID: uuid}}, off{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	listener, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithCancel(t.Context())
-	served := make(chan error, 1)
-	go func() { served <- b.Serve(ctx, listener) }()
-	t.Cleanup(func() {
-		cancel()
-		if err := <-served; err != nil {
-			t.Error(err)
-		}
-	})
+	b, at := bmctest.Serve(t, bmc.Config{Username: "ingot-4be91c", Password: secret.New("correct horse"), Faults: faults,
+		Identity: bmc.Identity{Serial: "LAB0009", UUID: uuid}})
 	return b, accounts.Service{Base: conn.Config{Dial: func(ctx context.Context, network, _ string) (net.Conn, error) {
-		return (&net.Dialer{}).DialContext(ctx, network, listener.Addr().String())
+		return (&net.Dialer{}).DialContext(ctx, network, at)
 	}}}
 }
 

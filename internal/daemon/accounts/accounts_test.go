@@ -25,6 +25,7 @@ import (
 	"github.com/gitmetal/ingot/boot/redfish/conn"
 	"github.com/gitmetal/ingot/internal/daemon/accounts"
 	"github.com/gitmetal/ingot/internal/lab/bmc"
+	"github.com/gitmetal/ingot/internal/lab/bmc/bmctest"
 	"github.com/gitmetal/ingot/internal/lab/bmc/inband"
 	"github.com/gitmetal/ingot/internal/secret"
 	"github.com/gitmetal/ingot/inventory"
@@ -76,41 +77,22 @@ func newWorld(t *testing.T, faults bmc.Faults, inBand inband.Faults) *world {
 	// an address of its own, for the budget of logins
 	n := hosts.Add(1)
 	address := netip.AddrFrom4([4]byte{198, 18, byte(n >> 8), byte(n)})
-	b, err := bmc.New(bmc.Config{Username: "admin", Password: secret.New("factory"), Faults: faults, Identity: bmc.Identity{Serial: "LAB0009"},
-		InBand: inband.Config{Slots: 6, Faults: inBand, Channels: []inband.Channel{{Number: 8, Medium: 4, Redfish: true, IPv4: address}}}}, off{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	listener, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithCancel(t.Context())
-	served := make(chan error, 1)
-	go func() { served <- b.Serve(ctx, listener) }()
-	t.Cleanup(func() {
-		cancel()
-		if err := <-served; err != nil {
-			t.Error(err)
-		}
-	})
+	b, at := bmctest.Serve(t, bmc.Config{Username: "admin", Password: secret.New("factory"), Faults: faults, Identity: bmc.Identity{Serial: "LAB0009"},
+		InBand: inband.Config{Slots: 6, Faults: inBand, Channels: []inband.Channel{{Number: 8, Medium: 4, Redfish: true, IPv4: address}}}})
 	w := &world{t: t, bmc: b, now: noon, asked: true}
 	w.service = redfish.Service{Base: conn.Config{Now: w.clock, Dial: func(ctx context.Context, network, _ string) (net.Conn, error) {
-		return (&net.Dialer{}).DialContext(ctx, network, listener.Addr().String())
+		return (&net.Dialer{}).DialContext(ctx, network, at)
 	}}}
-	if w.key, err = age.GenerateX25519Identity(); err != nil {
+	key, err := age.GenerateX25519Identity()
+	if err != nil {
 		t.Fatal(err)
 	}
+	w.key = key
 	w.keep(discovery.Record{ID: id, Registered: noon, LastWord: noon, Agent: &discovery.Agent{Key: agentKey}, Addresses: []string{address.String()},
 		Identity: inventory.Pinned{SMBIOS: &inventory.SMBIOSIdentity{Serial: "LAB0009"}}})
 	w.restart()
 	return w
 }
-
-type off struct{}
-
-func (off) Start(context.Context, bmc.Boot) (<-chan bmc.Exit, error) { panic("nobody may start it") }
-func (off) Stop(context.Context, bmc.Stop) error                     { panic("nobody may stop it") }
 
 func (w *world) clock() time.Time { return w.now }
 

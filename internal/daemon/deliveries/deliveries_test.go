@@ -3,7 +3,6 @@ package deliveries_test
 import (
 	"context"
 	"log/slog"
-	"net"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -12,6 +11,7 @@ import (
 	"github.com/gitmetal/ingot/boot/redfish/accounts"
 	"github.com/gitmetal/ingot/internal/daemon/deliveries"
 	"github.com/gitmetal/ingot/internal/lab/bmc"
+	"github.com/gitmetal/ingot/internal/lab/bmc/bmctest"
 	"github.com/gitmetal/ingot/internal/secret"
 	"github.com/gitmetal/ingot/inventory"
 	"github.com/gitmetal/ingot/inventory/discovery"
@@ -22,11 +22,6 @@ import (
 )
 
 const uuid = "6d3b0d7e-0000-4000-8000-000000000009"
-
-type off struct{}
-
-func (off) Start(context.Context, bmc.Boot) (<-chan bmc.Exit, error) { panic("nobody may start it") }
-func (off) Stop(context.Context, bmc.Stop) error                     { panic("nobody may stop it") }
 
 // rig is a keeper, its records, and one BMC.
 type rig struct {
@@ -41,28 +36,14 @@ type rig struct {
 // newRig is a fleet that expects a machine with a serial at the BMC, until a day.
 func newRig(t *testing.T, serial, until, password string) *rig {
 	t.Helper()
-	b, err := bmc.New(bmc.Config{Username: "root", Password: secret.New("calvin"), Identity: bmc.Identity{Serial: "5XKJ2M3", UUID: uuid}}, off{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	listener, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithCancel(t.Context())
-	served := make(chan error, 1)
-	go func() { served <- b.Serve(ctx, listener) }()
-	t.Cleanup(func() {
-		cancel()
-		if err := <-served; err != nil {
-			t.Error(err)
-		}
-	})
-	r := &rig{known: discovery.NewKnown(), address: listener.Addr().String(), now: time.Date(2026, 11, 29, 4, 12, 0, 0, time.UTC)}
+	_, at := bmctest.Serve(t, bmc.Config{Username: "root", Password: secret.New("calvin"), Identity: bmc.Identity{Serial: "5XKJ2M3", UUID: uuid}})
+	r := &rig{known: discovery.NewKnown(), address: at, now: time.Date(2026, 11, 29, 4, 12, 0, 0, time.UTC)}
 	dir := t.TempDir()
-	if r.store, err = records.Open(records.Config{Dir: filepath.Join(dir, "discovery"), Inventories: filepath.Join(dir, "inventory")}); err != nil {
+	store, err := records.Open(records.Config{Dir: filepath.Join(dir, "discovery"), Inventories: filepath.Join(dir, "inventory")})
+	if err != nil {
 		t.Fatal(err)
 	}
+	r.store = store
 	documents, findings := decode.DecodeFile("pallet.yaml", []byte("apiVersion: ingot.dev/v1alpha1\nkind: Delivery\nmetadata: {name: pallet-7}\nspec:\n"+
 		"  credentials: bmc-factory\n  until: "+until+"\n  machines: [{serial: "+serial+", bmc: {address: \""+r.address+"\"}, name: web-07}, {serial: LATER}]\n"))
 	if len(findings) > 0 {

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -19,6 +18,7 @@ import (
 	"github.com/gitmetal/ingot/boot/redfish/conn"
 	"github.com/gitmetal/ingot/internal/daemon/rotations"
 	"github.com/gitmetal/ingot/internal/lab/bmc"
+	"github.com/gitmetal/ingot/internal/lab/bmc/bmctest"
 	"github.com/gitmetal/ingot/internal/lab/rules"
 	"github.com/gitmetal/ingot/internal/secret"
 	"github.com/gitmetal/ingot/inventory"
@@ -39,11 +39,6 @@ const (
 	file        = "secrets/bmc-r1.yaml"
 	uuid        = "6d3b0d7e-0000-4000-8000-000000000009"
 )
-
-type off struct{}
-
-func (off) Start(context.Context, bmc.Boot) (<-chan bmc.Exit, error) { panic("nobody may start it") }
-func (off) Stop(context.Context, bmc.Stop) error                     { panic("nobody may stop it") }
 
 var errKilled = errors.New("killed")
 
@@ -67,23 +62,7 @@ type world struct {
 
 func newWorld(t *testing.T, faults bmc.Faults) *world {
 	t.Helper()
-	b, err := bmc.New(bmc.Config{Username: "admin", Password: secret.New(oldPassword), Faults: faults, Identity: bmc.Identity{Serial: "SN1", UUID: uuid}}, off{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	listener, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithCancel(t.Context())
-	served := make(chan error, 1)
-	go func() { served <- b.Serve(ctx, listener) }()
-	t.Cleanup(func() {
-		cancel()
-		if err := <-served; err != nil {
-			t.Error(err)
-		}
-	})
+	b, at := bmctest.Serve(t, bmc.Config{Username: "admin", Password: secret.New(oldPassword), Faults: faults, Identity: bmc.Identity{Serial: "SN1", UUID: uuid}})
 	w := &world{T: t, bmc: b, branches: map[string]string{}, dir: t.TempDir(), now: time.Now()}
 	w.service = accounts.Service{Base: conn.Config{}}
 	key, err := age.GenerateX25519Identity()
@@ -108,7 +87,7 @@ func newWorld(t *testing.T, faults bmc.Faults) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	d := inventory.Desired{ID: "web-1", Name: "web-1", BMC: &schemas.BMC{Address: "https://" + listener.Addr().String(), Credentials: "bmc-r1",
+	d := inventory.Desired{ID: "web-1", Name: "web-1", BMC: &schemas.BMC{Address: "https://" + at, Credentials: "bmc-r1",
 		TLS: schemas.BMCTLS{Fingerprint: fingerprint}}, Identity: schemas.Identity{Serial: "SN1"}, Requests: schemas.Requests{Rotate: "q4"}}
 	w.fleet = inventory.Fleet{Commit: "c1", Hosts: map[inventory.MachineID]inventory.Desired{"web-1": d},
 		Secrets: map[string]inventory.Sealed{"bmc-r1": {Name: "bmc-r1", File: file, Document: document}}}
