@@ -8,7 +8,6 @@ import (
 	"strings"
 	"text/tabwriter"
 	"time"
-	"unicode"
 
 	"github.com/gitmetal/ingot/internal/daemon"
 	"github.com/gitmetal/ingot/inventory"
@@ -104,7 +103,7 @@ func (w *tableWriter) writeCells(format string, args ...any) {
 // stripControls replaces control characters by spaces.
 func stripControls(text string) string {
 	return strings.Map(func(r rune) rune {
-		if unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r) {
+		if isControl(r) {
 			return ' '
 		}
 		return r

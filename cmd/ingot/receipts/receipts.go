@@ -18,6 +18,7 @@ import (
 
 	"github.com/gitmetal/ingot/cmd/ingot/fleets"
 	"github.com/gitmetal/ingot/internal/daemon"
+	"github.com/gitmetal/ingot/internal/terminal"
 	"github.com/gitmetal/ingot/inventory"
 	"github.com/gitmetal/ingot/inventory/gitrepo"
 	files "github.com/gitmetal/ingot/reconcile/receipts"
@@ -46,7 +47,7 @@ func NewCommand(out, talk io.Writer) *cobra.Command {
 				return err
 			}
 			for _, trouble := range troubles {
-				fmt.Fprintln(talk, "ingot:", printable(trouble))
+				fmt.Fprintln(talk, "ingot:", terminal.Printable(trouble))
 			}
 			if len(troubles) > 0 {
 				return errors.New("this is incomplete: files of the status branch cannot be read, see above")
@@ -169,7 +170,12 @@ func printTable(out io.Writer, listed list) error {
 	}
 	table := tabwriter.NewWriter(out, 0, 4, 2, ' ', 0)
 	fmt.Fprintln(table, "HOST\tDISK\tERASED\tPOLICY\tMETHOD\tOPERATION\tCOMMIT")
-	row := func(cells ...string) { fmt.Fprintln(table, printable(strings.Join(cells, "\t"))) }
+	row := func(cells ...string) {
+		for i := range cells {
+			cells[i] = terminal.Printable(cells[i])
+		}
+		fmt.Fprintln(table, strings.Join(cells, "\t"))
+	}
 	for _, d := range listed.NotErased {
 		row(d.Host, d.Disk, "not erased", "-", "-", d.Operation, short(d.Commit))
 	}
@@ -178,19 +184,9 @@ func printTable(out io.Writer, listed list) error {
 	}
 	err := table.Flush()
 	for _, d := range listed.NotErased {
-		fmt.Fprintln(out, printable(fmt.Sprintf("\n%s: disk %s is not erased: %s", d.Host, d.Disk, d.Why)))
+		fmt.Fprintln(out, "\n"+terminal.Printable(fmt.Sprintf("%s: disk %s is not erased: %s", d.Host, d.Disk, d.Why)))
 	}
 	return err
 }
 
 func short(commit string) string { return commit[:min(len(commit), 10)] }
-
-// printable replaces what could steer a terminal: the text is a machine's.
-func printable(text string) string {
-	return strings.Map(func(r rune) rune {
-		if r < ' ' && r != '\t' && r != '\n' || r == 0x7f || r >= 0x80 && r < 0xa0 || r == '\ufffd' {
-			return '?'
-		}
-		return r
-	}, text)
-}

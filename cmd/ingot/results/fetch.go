@@ -13,6 +13,7 @@ import (
 	"slices"
 
 	"github.com/gitmetal/ingot/internal/daemon"
+	"github.com/gitmetal/ingot/internal/terminal"
 	"github.com/gitmetal/ingot/inventory/runs"
 )
 
@@ -23,7 +24,7 @@ func (f *fetcher) getOne(ctx context.Context) error {
 		if at < 0 || slices.Contains(run.Lost, f.options.get) {
 			return nil
 		}
-		fmt.Fprintf(f.talk, "ingot: %s of run %s on %s\n", f.options.get, run.ID, printable(run.Machine))
+		fmt.Fprintf(f.talk, "ingot: %s of run %s on %s\n", f.options.get, run.ID, terminal.Printable(run.Machine))
 		if err := f.copyFile(ctx, run.Files[at], f.out); err != nil {
 			return err
 		}
@@ -35,7 +36,7 @@ func (f *fetcher) getOne(ctx context.Context) error {
 	case err != nil:
 		return err
 	default:
-		return fmt.Errorf("no run that has ended left a file %s that the store has: `ingot results` lists the runs", printable(f.options.get))
+		return fmt.Errorf("no run that has ended left a file %s that the store has: `ingot results` lists the runs", terminal.Printable(f.options.get))
 	}
 }
 

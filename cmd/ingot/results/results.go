@@ -16,6 +16,7 @@ import (
 
 	"github.com/gitmetal/ingot/internal/daemon"
 	"github.com/gitmetal/ingot/internal/daemon/config"
+	"github.com/gitmetal/ingot/internal/terminal"
 )
 
 // options are the flags.
@@ -160,7 +161,7 @@ func describe(run daemon.RunResult) []string {
 	cells := []string{ended, run.ID, run.Workload, fmt.Sprintf("%d/%d", run.Item, run.Attempt), run.Machine, result,
 		fmt.Sprint(len(run.Files)), size(run.Bytes), cut(first, 60)}
 	for i := range cells {
-		cells[i] = printable(cells[i])
+		cells[i] = terminal.Printable(cells[i])
 	}
 	return cells
 }
@@ -179,13 +180,3 @@ func size(bytes int64) string {
 }
 
 func cut(text string, most int) string { return text[:min(len(text), most)] }
-
-// printable replaces what could steer a terminal: the text is a machine's.
-func printable(text string) string {
-	return strings.Map(func(r rune) rune {
-		if r < ' ' || r == 0x7f || r >= 0x80 && r < 0xa0 || r == '\ufffd' {
-			return '?'
-		}
-		return r
-	}, text)
-}
