@@ -117,20 +117,20 @@ func Render(in Input, trunk Trunk) (Proposal, error) {
 	return p, nil
 }
 
-// describeRequest is the text of a pull request. Everything that a stranger said stands in a block of code.
+// describeRequest is the text of the pull request of a discovered machine.
 func describeRequest(p Proposal, signed bool) string {
-	var b strings.Builder
-	fmt.Fprintf(&b, "This adds `%s`. Merging makes the machine a host of the fleet; edit the file as you like, but for `metadata.id`.\n\n```\n", p.Path)
-	for _, line := range p.Comments {
-		b.WriteString(line + "\n")
-	}
-	b.WriteString("```\n")
+	return p.writeRequest("This adds `"+p.Path+"`. Merging makes the machine a host of the fleet; edit the file as you like, but for "+
+		"`metadata.id`.", signed, "Close this request, or delete its branch, to decline: `ingot discovered propose "+
+		strings.TrimPrefix(p.Host.Metadata.ID, "m-")+"` proposes again.")
+}
+
+// writeRequest is the text of a pull request. Everything that a machine said stands in a block of code.
+func (p Proposal) writeRequest(what string, signed bool, end string) string {
+	parts := []string{what, "```\n" + strings.Join(append(slices.Clone(p.Comments), "```"), "\n")}
 	if signed {
-		b.WriteString("\n" + SignedMerge + "\n")
+		parts = append(parts, SignedMerge)
 	}
-	b.WriteString("\nClose this request, or delete its branch, to decline: `ingot discovered propose " +
-		strings.TrimPrefix(p.Host.Metadata.ID, "m-") + "` proposes again.\n")
-	return b.String()
+	return strings.Join(append(parts, end), "\n\n") + "\n"
 }
 
 // hostName is the wanted name.

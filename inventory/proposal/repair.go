@@ -131,21 +131,12 @@ func describeChange(c repair.Change) string {
 	return oneLine(fmt.Sprintf("%s: %s, was %s", c.Field, strings.Join(c.Now, " "), was), maxComment)
 }
 
-// describeRepair is the text of the pull request of a repair. What a machine said stands in a block of code.
+// describeRepair is the text of the pull request of a repair.
 func describeRepair(p Proposal, kind repair.Kind, signed bool) string {
 	why := "the machine came back with another part"
 	if kind == repair.Address {
 		why = "the machine registered at the discovery door, and the file names no BMC"
 	}
-	var b strings.Builder
-	fmt.Fprintf(&b, "This changes `%s`: %s. Nothing is done before the merge.\n\n```\n", p.Path, why)
-	for _, line := range p.Comments {
-		b.WriteString(line + "\n")
-	}
-	b.WriteString("```\n")
-	if signed {
-		b.WriteString("\n" + SignedMerge + "\n")
-	}
-	b.WriteString("\nClose this request, or delete its branch, to decline. It is taken back when the machine is as the file says.\n")
-	return b.String()
+	return p.writeRequest("This changes `"+p.Path+"`: "+why+". Nothing is done before the merge.", signed,
+		"Close this request, or delete its branch, to decline. It is taken back when the machine is as the file says.")
 }

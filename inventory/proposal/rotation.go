@@ -2,7 +2,6 @@ package proposal
 
 import (
 	"fmt"
-	"strings"
 
 	"github.com/gitmetal/ingot/inventory/rotation"
 	"github.com/gitmetal/ingot/schemas"
@@ -24,16 +23,7 @@ func RenderRotation(r rotation.Rotation, trunk Trunk, signed bool) Proposal {
 		p.Comments = append(p.Comments, "Doubt: the trunk refuses this file as it is: "+oneLine(f.Field+": "+f.Message, maxComment/2))
 	}
 	p.Title = "Rotate: Secret " + r.Secret + " has another password"
-	var b strings.Builder
-	fmt.Fprintf(&b, "This changes `%s`, and nothing else.\n\n```\n", p.Path)
-	for _, line := range p.Comments {
-		b.WriteString(line + "\n")
-	}
-	b.WriteString("```\n")
-	if signed {
-		b.WriteString("\n" + SignedMerge + "\n")
-	}
-	b.WriteString("\nDo not delete the branch: without it only the daemon knows the password. A branch that is deleted is pushed again.\n")
-	p.Body = b.String()
+	p.Body = p.writeRequest("This changes `"+p.Path+"`, and nothing else.", signed,
+		"Do not delete the branch: without it only the daemon knows the password. A branch that is deleted is pushed again.")
 	return p
 }
