@@ -180,7 +180,7 @@ func listVariables(run wire.Run) []string {
 		}
 		if !slices.Contains(run.Secrets, name) && len(text) <= maxVariable && utf8.ValidString(text) &&
 			!strings.ContainsFunc(text, isUnfitForVariable) {
-			variables = append(variables, "INGOT_ARG_"+variableName(name)+"="+text)
+			variables = append(variables, wire.ArgumentVariable(name)+"="+text)
 		}
 	}
 	return variables
@@ -188,20 +188,6 @@ func listVariables(run wire.Run) []string {
 
 // isUnfitForVariable reports the characters that systemd refuses in a variable.
 func isUnfitForVariable(r rune) bool { return (r < ' ' && r != '\t' && r != '\n') || r == 0x7f }
-
-// variableName is a name in upper case, with _ for other characters than letters and digits.
-func variableName(name string) string {
-	return strings.Map(func(r rune) rune {
-		switch {
-		case 'a' <= r && r <= 'z':
-			return r - 'a' + 'A'
-		case 'A' <= r && r <= 'Z', '0' <= r && r <= '9':
-			return r
-		default:
-			return '_'
-		}
-	}, name)
-}
 
 // takeLine takes a line of a script's standard output: progress or a message as JSON, any other line is a message.
 func takeLine(o *output, line string) {

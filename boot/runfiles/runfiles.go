@@ -13,6 +13,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"github.com/gitmetal/ingot/agent/wire"
 	"github.com/gitmetal/ingot/boot/configdrive"
 	"github.com/gitmetal/ingot/boot/media"
 	"github.com/gitmetal/ingot/internal/secret"
@@ -111,22 +112,8 @@ func (r Run) variables(args map[string]any) map[string]string {
 			continue
 		}
 		if utf8.ValidString(text) && !strings.ContainsFunc(text, func(c rune) bool { return c < ' ' || c == 0x7f }) {
-			all["INGOT_ARG_"+variableName(name)] = text
+			all[wire.ArgumentVariable(name)] = text
 		}
 	}
 	return all
-}
-
-// variableName is a name in upper case, with _ for other characters than letters and digits.
-func variableName(name string) string {
-	return strings.Map(func(c rune) rune {
-		switch {
-		case 'a' <= c && c <= 'z':
-			return c - 'a' + 'A'
-		case 'A' <= c && c <= 'Z', '0' <= c && c <= '9':
-			return c
-		default:
-			return '_'
-		}
-	}, name)
 }
