@@ -17,6 +17,13 @@ type Retire struct {
 	Then string `json:"then,omitempty"`
 }
 
+// Policies of an erase.
+const (
+	EraseMetadata = "metadata"
+	EraseClear    = "clear"
+	ErasePurge    = "purge"
+)
+
 // RetireAll is the value of Retire.Disks for every disk of the machine.
 const RetireAll = "all"
 

@@ -33,7 +33,7 @@ var kinds = []struct {
 var choices = map[string][]string{
 	"HostSpec.power":         {schemas.PowerOn, schemas.PowerOff, schemas.PowerUnmanaged},
 	"HostSpec.lifecycle":     {schemas.Managed, schemas.Adopted, schemas.Unmanaged, schemas.Retired},
-	"Retire.policy":          {"metadata", "clear", "purge"},
+	"Retire.policy":          {schemas.EraseMetadata, schemas.EraseClear, schemas.ErasePurge},
 	"Retire.then":            {schemas.RetirePowerOff},
 	"HostDefaults.power":     {schemas.PowerOn, schemas.PowerOff, schemas.PowerUnmanaged},
 	"HostDefaults.lifecycle": {schemas.Managed, schemas.Adopted, schemas.Unmanaged, schemas.Retired},

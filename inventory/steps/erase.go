@@ -10,9 +10,9 @@ import (
 
 // Policies of the step erase-disks.
 const (
-	EraseMetadata = "metadata"
-	EraseClear    = "clear"
-	ErasePurge    = "purge"
+	EraseMetadata = schemas.EraseMetadata
+	EraseClear    = schemas.EraseClear
+	ErasePurge    = schemas.ErasePurge
 )
 
 // EraseTimeout bounds a step erase-disks where its use says no timeout. Each disk has a deadline of its own, from its size.

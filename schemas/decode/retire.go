@@ -21,7 +21,7 @@ func (c *checker) checkRetire(s *schemas.HostSpec) {
 	}
 	c.checkRetireDisks(field+".disks", r.Disks)
 	if c.checkRequired(field+".policy", r.Policy) {
-		c.checkOneOf(field+".policy", r.Policy, "metadata", "clear", "purge")
+		c.checkOneOf(field+".policy", r.Policy, schemas.EraseMetadata, schemas.EraseClear, schemas.ErasePurge)
 	}
 	c.checkOneOf(field+".then", r.Then, schemas.RetirePowerOff)
 }
