@@ -3,10 +3,6 @@ package sim
 import (
 	"bytes"
 	"context"
-	"crypto/sha256"
-	"crypto/tls"
-	"crypto/x509"
-	"encoding/base64"
 	"encoding/binary"
 	"fmt"
 	"net/http"
@@ -89,18 +85,7 @@ func (m *Machine) runKernel(ctx context.Context, k kernelRun, r *run) error {
 
 // upload is the documented line of curl: only the key behind the certificate is compared.
 func (k kernelRun) upload(ctx context.Context, method, path, body string) error {
-	pinned := func(raw [][]byte, _ [][]*x509.Certificate) error {
-		certificate, err := x509.ParseCertificate(raw[0])
-		if err != nil {
-			return err
-		}
-		sum := sha256.Sum256(certificate.RawSubjectPublicKeyInfo)
-		if pin := "sha256//" + base64.StdEncoding.EncodeToString(sum[:]); pin != k.env["INGOT_PIN"] {
-			return fmt.Errorf("the daemon has the key %s, want %s", pin, k.env["INGOT_PIN"])
-		}
-		return nil
-	}
-	client := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true, VerifyPeerCertificate: pinned}}}
+	client := newPinnedClient(k.env["INGOT_PIN"])
 	defer client.CloseIdleConnections()
 	request, err := http.NewRequestWithContext(ctx, method, k.env["INGOT_URL"]+path, strings.NewReader(body))
 	if err != nil {
