@@ -4,6 +4,9 @@
 // Signatures.TrustedBy says whether one of them leads to a certificate. The package opens no file and trusts nobody by
 // itself; what a machine's firmware trusts beside shim is asked by name, because facts have only names.
 //
+// github.com/foxboron/go-uefi was tried (v0.0.0-20251010190908): its Verify compares the signed attributes with no content,
+// so that a digest of another program passes, and its Parse panics on a table of signatures larger than the file.
+//
 // Sources: Microsoft, "Windows Authenticode Portable Executable Signature Format" and "PE Format" (the attribute
 // certificate table); RFC 2315 (PKCS #7); shim, cert.S (the section .vendor_cert) and pe.c (which bytes are hashed).
 package authenticode

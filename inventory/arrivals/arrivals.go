@@ -1,6 +1,6 @@
 // Package arrivals checks what a fleet says of machines that are no hosts yet: its Deliveries. Call CheckDeliveries
-// when a commit is loaded, and FindExpected for a machine that was discovered, and ListLogins for
-// the BMCs to log in at. The package is pure.
+// when a commit is loaded, FindExpected for a machine that was discovered, and ListLogins for the BMCs to log in at. The
+// package is pure.
 package arrivals
 
 import (

@@ -1,5 +1,5 @@
 // Package receipts knows the receipts of erased disks on the status branch: a file for each disk of a machine, with
-// every verified erase of that disk. Files.Note takes the receipts from a host's document, Files.ListDue gives the files
+// every verified erase of that disk. Files.Note takes the receipts from a host's document, Files.EncodeDue gives the files
 // to push; Decode reads a file, and FindFailed says which disks a document calls not erased. Do not decide from a file
 // whether a disk may be written: the host's record does. Pure.
 package receipts

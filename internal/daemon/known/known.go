@@ -17,8 +17,8 @@ type Hosts interface {
 	View() view.View
 }
 
-// Every is how old the list may be while the fleet's commit is the same: records of machines grow.
-const Every = 30 * time.Second
+// learnEvery is how old the list may be while the fleet's commit is the same: records of machines grow.
+const learnEvery = 30 * time.Second
 
 // Cache keeps the list. The zero value is ready; its methods are safe for concurrent use.
 type Cache struct {
@@ -33,7 +33,7 @@ func (c *Cache) Machines(hosts Hosts) *discovery.Known {
 	fleet, _ := hosts.Fleet()
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.machines != nil && c.commit == fleet.Commit && time.Since(c.learned) < Every {
+	if c.machines != nil && c.commit == fleet.Commit && time.Since(c.learned) < learnEvery {
 		return c.machines
 	}
 	machines := discovery.NewKnown()

@@ -1,5 +1,5 @@
-// Package repairs finds known machines that came back with another disk, board, network card or BMC, and keeps a record of
-// each for package proposals, which makes the pull request. What a look means decides package inventory/discovery/repair:
+// Package repairs finds known machines that came back with another disk, board, network card or BMC, and hosts without a BMC
+// whose machine registered, and keeps a record of each for package proposals, which makes the pull request. What a look means decides package inventory/discovery/repair:
 // do not decide here.
 //
 // Make a Keeper with New and call Run. A lost record loses nothing: the next look at the machine makes it again.
@@ -168,7 +168,7 @@ func (k *Keeper) keep(host inventory.MachineID, found *repair.Repair, whole bool
 	case found != nil:
 		if id, err = k.records.AddRepair(found, k.now()); err == nil && id != "" {
 			k.ids[host] = id
-			k.log.Info("a known machine came back with another part", "host", host, "record", id, "repair", found.Kind)
+			k.log.Info("a Host file does not fit its machine", "host", host, "record", id, "repair", found.Kind)
 		}
 	}
 	if errors.Is(err, records.ErrUnknown) { // forgotten by an operator: the next look makes it again

@@ -1,5 +1,6 @@
 // Package repair decides what becomes of a known machine that comes back with another disk, board, network card or BMC:
-// which fields of the machine's Host file are proposed anew, or why a person must look first. The package is pure.
+// which fields of the machine's Host file are proposed anew, or why a person must look first. A host whose file names no BMC
+// gets the address of the BMC in the same way. The package is pure.
 //
 // Call Look with a host and what was observed of it, or LookAtDoor with a machine at the discovery door, and take the
 // Repair; Decide is the table behind both. A repair is a proposal and nothing else: it gives no machine to a host, and
