@@ -71,6 +71,14 @@ func (l *Loop) ViewHost(id inventory.MachineID) (HostView, bool) {
 	return HostView{}, false
 }
 
+// ShowsInstall reports whether the host's page on the status branch says that the system of an install has called.
+func (l *Loop) ShowsInstall(id inventory.MachineID, install string) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	shown := l.branch.HostDocument(id).Installed
+	return shown != nil && shown.ID == install && !shown.PhoneHome.IsZero() && l.branch.IsPushed(id)
+}
+
 // FindHost gives the host for a word of an operator: a name, or "id:" and an id. A name in the fleet goes before the
 // name of an orphan.
 func (l *Loop) FindHost(word string) (id inventory.MachineID, known bool) {

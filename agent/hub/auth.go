@@ -190,7 +190,7 @@ func (e statusError) Error() string { return e.why }
 // isCallersFault reports whether an error is the caller's fault.
 func isCallersFault(err error) bool {
 	var known statusError
-	return errors.Is(err, errRefused) || errors.As(err, &known)
+	return errors.Is(err, errRefused) || errors.As(err, &known) && known.status < http.StatusInternalServerError
 }
 
 // answerError answers a failed call: strangers learn nothing, agents learn the status, people read the reason in the

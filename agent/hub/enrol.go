@@ -123,7 +123,11 @@ func ParseRequest(der []byte) (*x509.CertificateRequest, error) {
 	return nil, errors.New("a kind of key that is not used here")
 }
 
-// servePhoneHome saves that an installed system is up, and then answers the system. The answer to a wrong token is 404.
+// errUnpublished tells an installed system to call again.
+var errUnpublished = statusError{http.StatusServiceUnavailable, "the call is saved; call again until the status branch shows it"}
+
+// servePhoneHome saves that an installed system is up, and acknowledges the call once the status branch shows it: until
+// then the answer is 503, and the system calls again. The answer to a wrong token is 404.
 func (h *Hub) servePhoneHome(w http.ResponseWriter, r *http.Request) error {
 	var m wire.PhoneHome
 	if err := decodeBody(w, r, maxPhoneHome, &m); err != nil {
@@ -138,6 +142,9 @@ func (h *Hub) servePhoneHome(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	h.config.Notify(m.Host)
+	if !h.config.Shows(m.Host, m.Install) {
+		return errUnpublished
+	}
 	w.WriteHeader(http.StatusNoContent)
 	return nil
 }

@@ -56,6 +56,9 @@ type Config struct {
 	Logs    Logs // without it every text is refused
 	// Notify is called with a host's id after every change about the host. Notify must not block.
 	Notify func(host string)
+	// Shows reports whether the status branch shows that an install of a host runs: only then nothing that the daemon
+	// loses makes the installed system's call unknown, and the system need not call again. Default: as soon as it is saved.
+	Shows func(host, install string) bool
 	// Mask hides known secrets in the words of agents before the words are cut, kept or shown. Default: as said.
 	Mask     func(string) string
 	Count    func(Count)      // is told what happens, for counters; must not block. Default: nothing
@@ -110,6 +113,9 @@ func New(config Config) *Hub {
 	}
 	if config.Notify == nil {
 		config.Notify = func(string) {}
+	}
+	if config.Shows == nil {
+		config.Shows = func(string, string) bool { return true }
 	}
 	if config.Mask == nil {
 		config.Mask = func(text string) string { return text }

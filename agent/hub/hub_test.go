@@ -425,6 +425,25 @@ func TestALostJournalDoesNotShutEnrolledAgentsOut(t *testing.T) {
 	}
 }
 
+// TestACallIsAcknowledgedWhenTheBranchShowsIt has a system call before and after the push: a call that only the daemon's
+// own memory has must come again, and costs its caller nothing.
+func TestACallIsAcknowledgedWhenTheBranchShowsIt(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	pushed := false
+	r.shows = func(host, install string) bool { return pushed && host == "web-03" && install == "op1" }
+	r.start()
+	home := wire.PhoneHome{Host: "web-03", Install: "op1", Epoch: 4, Token: r.PhoneHomeToken("web-03", "op1", 4, 0).Reveal(), BootID: "x"}
+	for range 40 {
+		r.caller().want(wire.PathPhoneHome, home, http.StatusServiceUnavailable)
+	}
+	if got := r.state("web-03").PhoneHome; got == nil || got.Install != "op1" {
+		t.Errorf("phone-home = %+v, want the call that came", got)
+	}
+	pushed = true
+	r.caller().want(wire.PathPhoneHome, home, http.StatusNoContent)
+}
+
 func TestNothingIsAcknowledgedBeforeItIsStored(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)

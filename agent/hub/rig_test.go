@@ -83,6 +83,8 @@ type rig struct {
 
 	mu  sync.Mutex
 	now time.Time
+
+	shows func(host, install string) bool // nil: at once
 }
 
 var content = []byte("an operating system image of some length")
@@ -111,8 +113,8 @@ func (r *rig) start() {
 	r.notified = notified
 	r.Hub = hub.New(hub.Config{
 		Identity: r.identity, Store: r.store, Images: r.images, Now: r.clock, Results: r.results,
-		Notify: func(host string) { notified <- host },
-		Mask:   func(text string) string { return strings.ReplaceAll(text, "hunter2", "***") },
+		Notify: func(host string) { notified <- host }, Shows: r.shows,
+		Mask: func(text string) string { return strings.ReplaceAll(text, "hunter2", "***") },
 	})
 	config, err := r.identity.ServerTLS([]string{"127.0.0.1", "ingot.test"})
 	if err != nil {

@@ -39,7 +39,7 @@ const (
 	PathConfig    = "/v1/jobs/%s/config"
 	PathImages    = "/v1/images/"   // GET <sha256 hex>, Range allowed
 	PathBlobs     = "/v1/blobs/"    // GET <sha256 hex> of a plug-in or an input of the job, Range allowed | 404 as PathConfig
-	PathPhoneHome = "/v1/phonehome" // POST PhoneHome → 204
+	PathPhoneHome = "/v1/phonehome" // POST PhoneHome → 204; 503 until the status branch shows the call
 )
 
 // Headers of the answer that carries a Job. An agent that cannot read the body reports the attempt in the headers as

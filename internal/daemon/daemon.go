@@ -220,7 +220,7 @@ func (d *Daemon) openParts(ctx context.Context) error {
 	d.logs = d.newLogs()
 	d.hub = hub.New(hub.Config{Identity: identity, Store: d.journal, Images: d.images, Results: d.uploads, Logs: d.logs,
 		Notify: func(host string) { d.loop.RequestLook(inventory.MachineID(host)) }, Mask: d.secrets.everOpened.Mask, Log: d.log,
-		Count: d.metrics.CountAgent})
+		Count: d.metrics.CountAgent, Shows: func(host, install string) bool { return d.loop.ShowsInstall(inventory.MachineID(host), install) }})
 	d.effects, err = effects.New(effects.Config{
 		Hub: d.hub, Media: d.media, Images: d.images, URLs: d.config.Advertise.Agents, Pin: identity.Pin(), Log: d.log,
 		Mask: d.secrets.everOpened.Mask, Fence: d.mayAct, Runs: d.uploads,

@@ -480,7 +480,7 @@ func (i installer) Install(
 	}
 	disk.holds, disk.mark = aSystem, job.Mark
 	disk.system.host, disk.system.install, disk.system.token = system.Host, system.Install, system.Token
-	disk.system.commit, disk.system.epoch, disk.system.called = system.Commit, system.Epoch, false
+	disk.system.commit, disk.system.epoch = system.Commit, system.Epoch
 	disk.system.attempt = system.Attempt
 	w.say("%s has written %s", a.m, job.ID)
 	w.checks.diskIsComplete(disk, a.writer)

@@ -134,8 +134,8 @@ func (p *process) open() error {
 	if err != nil {
 		return err
 	}
-	p.hub = hub.New(hub.Config{Identity: identity, Store: p.journal, Images: imageShelf{}, Now: p.now,
-		Notify: p.notify})
+	p.hub = hub.New(hub.Config{Identity: identity, Store: p.journal, Images: imageShelf{}, Now: p.now, Notify: p.notify,
+		Shows: func(host, install string) bool { return p.loop.ShowsInstall(inventory.MachineID(host), install) }})
 	var kept store.Documents
 	if p.w().farm != nil {
 		kept = p.journal

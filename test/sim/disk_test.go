@@ -55,7 +55,6 @@ type system struct {
 	epoch                 uint64
 	attempt               int
 	token                 string
-	called                bool // the daemon has acknowledged a call
 }
 
 // writer is one process of an agent that writes.

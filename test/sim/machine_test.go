@@ -219,7 +219,6 @@ func (m *machine) callHome() {
 	if m.w.call(m, wire.PathPhoneHome, wire.PhoneHome{Host: d.system.host, Install: d.system.install,
 		Epoch: d.system.epoch, Attempt: d.system.attempt, Token: d.system.token, Commit: d.system.commit, BootID: fmt.Sprint(m.boots), Machine: m.uuid}) == 204 {
 		m.w.say("%s called home for %s", m, d.system.install)
-		d.system.called = true
 		return // until the next start
 	}
 	m.due = m.w.after(m.dice.between(20*time.Second, time.Minute), m.callAgain)

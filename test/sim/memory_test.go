@@ -45,9 +45,7 @@ func TestMemoryIsLostInARollout(t *testing.T) {
 		waiting := map[string]int{}
 		for _, id := range w.people.now.ids() {
 			m := w.rack[w.people.now.hosts[id].slot].machine
-			// a call that was acknowledged and then lost with the directory is not repeated before the next start: open
-			acknowledged := m.root().system.called
-			speaks := m.agent != nil || m.runs == serving && !acknowledged
+			speaks := m.agent != nil || m.runs == serving
 			if view, _ := w.people.view(id); view.Plan.Phase != plan.Active && speaks {
 				why := fmt.Sprint(view.Plan.Phase)
 				if view.Plan.Hold != nil {

@@ -249,13 +249,20 @@ func (m *Machine) runFirmware(ctx context.Context, boot bmc.Boot, r *run) {
 		}
 		return
 	}
-	err := m.startSystem(ctx)
-	m.mu.Lock()
-	m.serves = err == nil && m.run == r
-	m.mu.Unlock()
+	err := m.startSystem(ctx, r)
+	if err == nil {
+		m.beginService(r)
+	}
 	if err != nil && ctx.Err() == nil {
 		m.config.Log.Error("installed system", "machine", m.config.Identity.Serial, "error", err)
 	}
+}
+
+// beginService notes that the system of a run is up, if the machine still runs it.
+func (m *Machine) beginService(r *run) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.serves = m.run == r
 }
 
 // ramdisk is the hardware as the agent sees it.

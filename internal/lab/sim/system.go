@@ -118,8 +118,9 @@ type ignition struct {
 	}
 }
 
-// startSystem starts the system on the disk: it applies the files of the call home from the Ignition config or the config drive, and calls.
-func (m *Machine) startSystem(ctx context.Context) error {
+// startSystem starts the system on the disk: it applies the files of the call home from the Ignition config or the config drive, and calls
+// until a call is acknowledged. The system serves from the first call that the daemon answers.
+func (m *Machine) startSystem(ctx context.Context, r *run) error {
 	config, err := m.disk.readSystem()
 	if err != nil {
 		return err
@@ -142,8 +143,11 @@ func (m *Machine) startSystem(ctx context.Context) error {
 	defer client.CloseIdleConnections()
 	for {
 		for _, url := range strings.Fields(string(files["/etc/ingot/phone-home.urls"])) {
-			if callHome(ctx, client, url, body) {
+			switch callHome(ctx, client, url, body) {
+			case http.StatusNoContent:
 				return nil
+			case http.StatusServiceUnavailable: // heard, and to be said again
+				m.beginService(r)
 			}
 		}
 		timer := time.NewTimer(500 * time.Millisecond)
@@ -221,18 +225,19 @@ func newPinnedClient(pin string) *http.Client {
 	}}}
 }
 
-func callHome(ctx context.Context, client *http.Client, url string, body []byte) bool {
+// callHome calls the daemon and gives the status of its answer; 0 without an answer.
+func callHome(ctx context.Context, client *http.Client, url string, body []byte) int {
 	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()
 	request, err := http.NewRequestWithContext(ctx, http.MethodPost, url, bytes.NewReader(body))
 	if err != nil {
-		return false
+		return 0
 	}
 	request.Header.Set("Content-Type", "application/json")
 	response, err := client.Do(request)
 	if err != nil {
-		return false
+		return 0
 	}
 	defer response.Body.Close()
-	return response.StatusCode == http.StatusNoContent
+	return response.StatusCode
 }
