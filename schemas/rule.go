@@ -84,7 +84,7 @@ type ExpectedMachine struct {
 type ExpectedBMC struct {
 	// Address is an IP address or a host name, with a port if that is not 443.
 	Address string `json:"address,omitempty"`
-	// MAC finds the BMC on a network that the daemon is on.
+	// MAC finds the BMC on a network that the daemon's machine is on.
 	MAC string `json:"mac,omitempty"`
 }
 

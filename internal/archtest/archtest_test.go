@@ -217,6 +217,7 @@ var rules = []rule{
 	{"internal/daemon/waiting", []string{"core", "agent/hub", "agent/wire"}},
 	{"internal/daemon/rotations", []string{"core", "boot/logins", "boot/redfish/accounts", "boot/redfish/conn", "inventory/secrets", "internal/secret"}},
 	{"internal/daemon/known", []string{"core"}},
+	{"internal/neighbours", nil},
 	{"internal/daemon/deliveries", []string{"core", "boot/redfish/accounts", "inventory/discovery/records", "internal/secret"}},
 	{"internal/daemon/repairs", []string{"core", "inventory/discovery/records", "reconcile/watch"}},
 	{"internal/daemon/proposals", []string{"core", "inventory/forge", "inventory/gitrepo", "internal/httppost"}},

@@ -12,6 +12,7 @@ import (
 	"github.com/gitmetal/ingot/internal/daemon/deliveries"
 	"github.com/gitmetal/ingot/internal/daemon/proposals"
 	"github.com/gitmetal/ingot/internal/daemon/rotations"
+	"github.com/gitmetal/ingot/internal/neighbours"
 	"github.com/gitmetal/ingot/internal/secret"
 	"github.com/gitmetal/ingot/inventory"
 	"github.com/gitmetal/ingot/inventory/discovery"
@@ -43,7 +44,7 @@ func (d *Daemon) openProposals() error {
 		Mask: d.secrets.everOpened.Mask, Random: rand.Reader, Log: d.log})
 	d.secrets.newer = s.rotations.Open
 	s.deliveries = deliveries.New(deliveries.Config{Fleet: func() (inventory.Fleet, bool) { return d.loop.Fleet() }, Known: d.knownMachines, Records: s.Store,
-		Open: d.secrets.openSecret, LogIn: redfishaccounts.Service{Base: conn.Config{Fence: d.mayAct}}.LogIn, MayAct: d.mayAct,
+		Open: d.secrets.openSecret, Find: neighbours.Find, LogIn: redfishaccounts.Service{Base: conn.Config{Fence: d.mayAct}}.LogIn, MayAct: d.mayAct,
 		Mask: d.secrets.everOpened.Mask, Now: time.Now, Log: d.log})
 	s.accounts = accounts.Open(accounts.Config{Records: s.Store, Random: rand.Reader, Log: d.log,
 		Branch: accounts.Proposals{Records: s.Store, Wake: s.proposer.Wake},

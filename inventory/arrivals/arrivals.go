@@ -61,19 +61,25 @@ func CheckLoginKeys(d schemas.Document, field string, sealed inventory.Sealed) [
 // Login is one machine of a Delivery at whose BMC the daemon logs in.
 type Login struct {
 	Delivery, Serial string
-	Address          string // an IP address or a host name, with a port if that is not 443
+	Address          string // an IP address or a host name, with a port if that is not 443; "" where MAC finds it
+	MAC              string // of the BMC, as inventory.MACKey; "" with an address
 	Credentials      string // name of the Secret
 }
 
-// ListLogins lists the machines that are expected now, and whose BMC's address and credentials are written.
+// Key names the login for as long as the Delivery says the same.
+func (l Login) Key() string { return cmp.Or(l.MAC, l.Address) + " " + l.Serial }
+
+// ListLogins lists the machines that are expected now, and whose BMC's address or MAC, and credentials, are written.
 func ListLogins(deliveries []schemas.Document, now time.Time) (logins []Login) {
 	for _, d := range deliveries {
 		if hasEnded(d, now) {
 			continue
 		}
 		for _, m := range d.Delivery.Spec.Machines {
-			login := Login{d.Name, m.Serial, m.BMC.Address, cmp.Or(m.Credentials, d.Delivery.Spec.Credentials)}
-			if login.Address != "" && login.Credentials != "" && inventory.SerialKey(login.Serial) != "" {
+			mac, _ := inventory.MACKey(m.BMC.MAC)
+			login := Login{Delivery: d.Name, Serial: m.Serial, Address: m.BMC.Address, MAC: mac,
+				Credentials: cmp.Or(m.Credentials, d.Delivery.Spec.Credentials)}
+			if login.Address+login.MAC != "" && login.Credentials != "" && inventory.SerialKey(login.Serial) != "" {
 				logins = append(logins, login)
 			}
 		}

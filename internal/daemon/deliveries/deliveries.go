@@ -7,7 +7,11 @@ package deliveries
 import (
 	"context"
 	"log/slog"
+	"maps"
 	"net"
+	"net/netip"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -32,6 +36,7 @@ type Config struct {
 	Known   func() *discovery.Known        // the machines that are hosts
 	Records Records
 	Open    func(ctx context.Context, secret string) (map[string]secret.Value, error)
+	Find    func(ctx context.Context, macs []string) (map[string]netip.Addr, error) // addresses of cards on the daemon's networks
 	LogIn   func(ctx context.Context, t accounts.Target, m accounts.Machine) account.Login
 	MayAct  func() error
 	Mask    func(string) string
@@ -51,7 +56,7 @@ const (
 // Keeper logs in. Its methods are not safe for concurrent use.
 type Keeper struct {
 	config Config
-	later  map[string]time.Time // by address and serial: when it is tried again
+	later  map[string]time.Time // by Login.Key: when it is tried again
 }
 
 // New makes a Keeper; it contacts nobody.
@@ -83,7 +88,7 @@ func (k *Keeper) Pass(ctx context.Context) {
 	if !known || len(fleet.Deliveries) == 0 || k.config.MayAct() != nil {
 		return
 	}
-	due := k.listDue(fleet)
+	due := k.findAddresses(ctx, k.listDue(fleet))
 	var all sync.WaitGroup
 	places := make(chan struct{}, workers)
 	for i := range due {
@@ -109,12 +114,46 @@ func (k *Keeper) listDue(fleet inventory.Fleet) (due []tried) {
 		}
 	}
 	for _, login := range arrivals.ListLogins(fleet.Deliveries, now) {
-		if seen[inventory.SerialKey(login.Serial)] || hosts.HasAddress("https://"+login.Address) || now.Before(k.later[login.Address+" "+login.Serial]) {
+		if seen[inventory.SerialKey(login.Serial)] || now.Before(k.later[login.Key()]) || isHost(hosts, login) {
 			continue
 		}
 		due = append(due, tried{Login: login})
 	}
 	return due
+}
+
+// isHost reports whether the BMC of a login is a host's: nobody logs in there.
+func isHost(hosts *discovery.Known, l arrivals.Login) bool {
+	return l.Address != "" && hosts.HasAddress("https://"+l.Address)
+}
+
+// findAddresses looks for the BMCs that are named by MAC, all at once. Those that are not there are looked for again later.
+func (k *Keeper) findAddresses(ctx context.Context, due []tried) (there []tried) {
+	macs := map[string]bool{}
+	for _, t := range due {
+		if t.Address == "" {
+			macs[t.MAC] = true
+		}
+	}
+	if len(macs) == 0 {
+		return due
+	}
+	found, err := k.config.Find(ctx, slices.Sorted(maps.Keys(macs)))
+	if err != nil {
+		k.config.Log.Warn("the BMCs that Deliveries name by MAC are not found", "why", err, "again", again)
+	}
+	hosts, now := k.config.Known(), k.config.Now()
+	for _, t := range due {
+		if at, is := found[t.MAC]; t.Address == "" && is {
+			t.Address = hostText(at)
+		}
+		if t.Address == "" || isHost(hosts, t.Login) {
+			k.later[t.Key()] = now.Add(again)
+			continue
+		}
+		there = append(there, t)
+	}
+	return there
 }
 
 // logIn logs in once. The certificate of the first contact is trusted, and is the pin of the proposal.
@@ -129,17 +168,25 @@ func (k *Keeper) logIn(ctx context.Context, l arrivals.Login) account.Login {
 		accounts.Machine{Serials: []string{l.Serial}})
 }
 
+// hostText is an address as a URL has it.
+func hostText(address netip.Addr) string {
+	if address.Is6() {
+		return "[" + address.String() + "]"
+	}
+	return address.String()
+}
+
 // hostOf is an address without a port.
 func hostOf(address string) string {
 	if host, _, err := net.SplitHostPort(address); err == nil {
 		return host
 	}
-	return address
+	return strings.Trim(address, "[]")
 }
 
 // keep makes the record of a machine that is the expected one. Anything else is told, and tried again later.
 func (k *Keeper) keep(t tried) {
-	now, key := k.config.Now(), t.Address+" "+t.Serial
+	now, key := k.config.Now(), t.Key()
 	if t.ended.Kind != account.LoggedIn {
 		pause := afterError
 		if t.ended.Kind == account.NoAnswer {

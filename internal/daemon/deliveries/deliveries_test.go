@@ -3,7 +3,10 @@ package deliveries_test
 import (
 	"context"
 	"log/slog"
+	"net/netip"
 	"path/filepath"
+	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -26,6 +29,7 @@ const uuid = "6d3b0d7e-0000-4000-8000-000000000009"
 // rig is a keeper, its records, and one BMC.
 type rig struct {
 	*deliveries.Keeper
+	config  deliveries.Config
 	store   *records.Store
 	known   *discovery.Known
 	address string
@@ -49,7 +53,7 @@ func newRig(t *testing.T, serial, until, password string) *rig {
 	if len(findings) > 0 {
 		t.Fatal(findings)
 	}
-	r.Keeper = deliveries.New(deliveries.Config{
+	r.config = deliveries.Config{
 		Fleet: func() (inventory.Fleet, bool) {
 			return inventory.Fleet{Commit: "c1", Deliveries: documents}, true
 		},
@@ -65,7 +69,12 @@ func newRig(t *testing.T, serial, until, password string) *rig {
 			return accounts.Service{}.LogIn(ctx, target, m)
 		},
 		MayAct: func() error { return nil }, Mask: func(text string) string { return text }, Now: func() time.Time { return r.now }, Log: slog.New(slog.DiscardHandler),
-	})
+		Find: func(context.Context, []string) (map[string]netip.Addr, error) {
+			t.Error("a card is looked for")
+			return nil, nil
+		},
+	}
+	r.Keeper = deliveries.New(r.config)
 	return r
 }
 
@@ -141,5 +150,47 @@ func TestAnAgentThatRegisteredFirst(t *testing.T) {
 	r.Pass(t.Context())
 	if list := r.store.List(); len(list) != 1 || list[0].ID != id || list[0].Delivery != "pallet-7" || list[0].Agent == nil || list[0].Identity.BMC == nil {
 		t.Errorf("the records are %+v", list)
+	}
+}
+
+// TestAMachineThatIsNamedByMAC: its BMC is looked for, all such at once, and the login goes to where the card is now. One that
+// is not there is looked for again later, and the BMC of a host is left alone.
+func TestAMachineThatIsNamedByMAC(t *testing.T) {
+	t.Parallel()
+	const there, gone, host = "04:32:01:aa:bb:c1", "04:32:01:aa:bb:c2", "04:32:01:aa:bb:c3"
+	var asked [][]string
+	var logins []string
+	present := map[string]netip.Addr{there: netip.MustParseAddr("10.0.0.13"), host: netip.MustParseAddr("10.0.0.14")}
+	r := newRig(t, "UNUSED", "2026-11-01", "calvin")
+	documents, findings := decode.DecodeFile("pallet.yaml", []byte("apiVersion: ingot.dev/v1alpha1\nkind: Delivery\nmetadata: {name: pallet-7}\nspec:\n"+
+		"  credentials: bmc-factory\n  until: 2026-12-31\n  machines:\n"+
+		"    - {serial: S1, bmc: {mac: \"04:32:01:AA:BB:C1\"}}\n    - {serial: S2, bmc: {mac: \""+gone+"\"}}\n    - {serial: S3, bmc: {mac: \""+host+"\"}}\n"))
+	if len(findings) > 0 {
+		t.Fatal(findings)
+	}
+	r.known.Add(inventory.Desired{ID: "web-1", BMC: &schemas.BMC{Address: "https://10.0.0.14"}}, inventory.Record{})
+	r.config.Fleet = func() (inventory.Fleet, bool) { return inventory.Fleet{Commit: "c1", Deliveries: documents}, true }
+	r.config.Find = func(_ context.Context, macs []string) (map[string]netip.Addr, error) {
+		asked = append(asked, macs)
+		return present, nil
+	}
+	r.config.LogIn = func(_ context.Context, target accounts.Target, m accounts.Machine) account.Login {
+		logins = append(logins, target.Address+" "+strings.Join(m.Serials, " "))
+		return account.Login{Kind: account.LoggedIn, System: target.Address + "/redfish/v1/Systems/1", Serial: m.Serials[0], UUID: uuid, Fingerprint: "sha256:00"}
+	}
+	r.Keeper = deliveries.New(r.config)
+	r.Pass(t.Context())
+	r.Pass(t.Context())
+	if want := [][]string{{there, gone, host}}; !reflect.DeepEqual(asked, want) {
+		t.Errorf("looked for %v, want %v", asked, want)
+	}
+	present[gone] = netip.MustParseAddr("2001:db8::15")
+	r.now = r.now.Add(11 * time.Minute)
+	r.Pass(t.Context())
+	if want := []string{"https://10.0.0.13 S1", "https://[2001:db8::15] S2"}; !slices.Equal(logins, want) {
+		t.Errorf("logins at %v, want %v", logins, want)
+	}
+	if list := r.store.List(); len(list) != 2 {
+		t.Errorf("%d records, want 2: %+v", len(list), list)
 	}
 }
