@@ -11,6 +11,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"github.com/gitmetal/ingot/cmd/ingot/fleets"
+	"github.com/gitmetal/ingot/internal/lab/secretfile"
 	"github.com/gitmetal/ingot/inventory"
 	"github.com/gitmetal/ingot/reconcile/admit"
 	"github.com/gitmetal/ingot/reconcile/plan"
@@ -48,21 +49,8 @@ storage:
       contents:
         local: motd
 `,
-	"workloads/motd": "welcome\n",
-	"secrets/bmc.yaml": `apiVersion: ingot.dev/v1alpha1
-kind: Secret
-metadata:
-  name: bmc
-spec:
-  scope:
-    allHosts: true
-  data:
-    username: ENC[AES256_GCM,data:AAAA,iv:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=,tag:AAAAAAAAAAAAAAAAAAAAAA==,type:str]
-    password: ENC[AES256_GCM,data:AAAA,iv:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=,tag:AAAAAAAAAAAAAAAAAAAAAA==,type:str]
-sops:
-  mac: ENC[AES256_GCM,data:AAAA,iv:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=,tag:AAAAAAAAAAAAAAAAAAAAAA==,type:str]
-  version: 3.9.0
-`,
+	"workloads/motd":   "welcome\n",
+	"secrets/bmc.yaml": secretfile.BMC,
 }
 
 func baseHost(name, number string) string {

@@ -60,6 +60,8 @@ type decodedFile struct {
 	documents []schemas.Document
 	findings  []schemas.Finding
 	commented []decode.Unread // documents that are commented out
+	// damage is what keeps everyone from opening the file's Secret. Only the trunk's Secrets are opened.
+	damage []schemas.Finding
 }
 
 // resolvedHost is a host's Desired with the findings about the host.
@@ -266,6 +268,7 @@ func (l *loader) decodeFile(file string, f inventory.File) decodedFile {
 	if d, known = l.before.files[at]; !known {
 		d.documents, d.findings = decode.DecodeFile(file, f.Data)
 		d.commented = decode.ListCommented(f.Data)
+		d.damage = findDamage(d.documents, f.Data)
 	}
 	l.after.files[at] = d
 	return d

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/gitmetal/ingot/internal/lab/secretfile"
 	"github.com/gitmetal/ingot/inventory/load"
 )
 
@@ -13,7 +14,7 @@ import (
 func TestManyFollowersAreOneFinding(t *testing.T) {
 	t.Parallel()
 	const head = "apiVersion: ingot.dev/v1alpha1\nkind: "
-	good := head + "Secret\nmetadata: {name: bmc}\nspec:\n  scope: {matchLabels: {rack: r1}}\n  data: {username: \"ENC[AES256_GCM,data:YWRtaW4=,iv:YWRtaW4=,tag:YWRtaW4=,type:str]\", password: \"ENC[AES256_GCM,data:YWRtaW4=,iv:YWRtaW4=,tag:YWRtaW4=,type:str]\"}\nsops: {mac: x, version: 3.9.0}\n"
+	good := secretfile.SealFile(head + "Secret\nmetadata: {name: bmc}\nspec:\n  scope: {matchLabels: {rack: r1}}\n  data: {username: abc, password: abc}\n" + secretfile.Marker)
 	for name, test := range map[string]struct {
 		secret string
 		want   []string // the beginnings of the findings

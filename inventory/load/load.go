@@ -14,7 +14,6 @@ import (
 	"github.com/gitmetal/ingot/inventory"
 	"github.com/gitmetal/ingot/inventory/arrivals"
 	"github.com/gitmetal/ingot/inventory/load/steplist"
-	"github.com/gitmetal/ingot/inventory/refs"
 	"github.com/gitmetal/ingot/inventory/retirement"
 	"github.com/gitmetal/ingot/inventory/ruleset"
 	"github.com/gitmetal/ingot/inventory/runs"
@@ -81,7 +80,7 @@ func (l *loader) loadFromScratch(trunk inventory.Snapshot) {
 	l.trunk = l.readTree(trunk)
 	l.keepSettings()
 	l.keepSecrets()
-	l.checkCopies()
+	l.checkSecrets()
 	l.addFindings(arrivals.CheckDeliveries(l.trunk.list(schemas.KindDelivery), l.fleet.Secrets)...)
 	_, findings := ruleset.Compile(l.trunk.list(schemas.KindRule), l.fleet.Secrets)
 	l.addFindings(findings...)
@@ -219,49 +218,6 @@ func (l *loader) checkUndeclaredFiles(t *tree) {
 		if !t.referenced[file] && l.checkPointer(file, t.Files[file].Data, "the document is not read") {
 			_, findings := decode.DecodeFile(file, t.Files[file].Data)
 			l.addFindings(findings...)
-		}
-	}
-}
-
-// keepSecrets keeps the secrets of the trunk, sealed.
-func (l *loader) keepSecrets() {
-	for name, d := range l.trunk.secrets() {
-		mac, covered := describeCovered(d)
-		l.fleet.Secrets[name] = inventory.Sealed{Name: name, File: d.File, Scope: d.Secret.Spec.Scope,
-			Keys: slices.Sorted(maps.Keys(d.Secret.Spec.Data)), Binary: slices.Sorted(maps.Keys(d.Secret.Spec.BinaryData)), Document: l.trunk.Files[d.File].Data, MAC: mac,
-			Covered: covered}
-	}
-}
-
-// sealedLength gives the bytes of a secret as its Secret holds it: a key is in one of the two maps.
-func (l *loader) sealedLength(ref refs.Secret) int {
-	spec := l.trunk.secrets()[ref.Name].Secret.Spec
-	return len(spec.Data[ref.Key]) + len(spec.BinaryData[ref.Key])
-}
-
-// describeCovered gives a Secret's sealed MAC, and a digest of what the MAC covers.
-func describeCovered(d schemas.Document) (mac, covered string) {
-	mac, _ = d.Secret.SOPS["mac"].(string)
-	// sops seals the MAC with the time of the last change: another time needs another MAC.
-	parts := []string{mustJSON(d.Secret.Spec.Data), mustJSON(d.Secret.Spec.BinaryData), mustJSON(d.Secret.SOPS["lastmodified"])}
-	if d.Secret.SOPS["mac_only_encrypted"] != true {
-		parts = append(parts, mustJSON(d.Secret.Metadata), mustJSON(d.Secret.Spec.Scope))
-	}
-	return mac, inventory.Digest(parts...)
-}
-
-// checkCopies finds Secrets that were copied and then changed without sops.
-func (l *loader) checkCopies() {
-	first := map[string]inventory.Sealed{}
-	for _, name := range slices.Sorted(maps.Keys(l.fleet.Secrets)) {
-		sealed := l.fleet.Secrets[name]
-		other, copied := first[sealed.MAC]
-		if !copied {
-			first[sealed.MAC] = sealed
-		} else if sealed.IsSpoiled(other) {
-			l.addFindings(l.trunk.secrets()[name].ErrorAt("sops.mac",
-				"make it with `ingot secret create`, or with sops from the values in clear",
-				"the Secret has the mac of %s, and another content: one of the two cannot be opened", other.File))
 		}
 	}
 }

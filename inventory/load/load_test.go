@@ -16,6 +16,7 @@ import (
 	"github.com/rogpeppe/go-internal/txtar"
 	"pgregory.net/rapid"
 
+	"github.com/gitmetal/ingot/internal/lab/secretfile"
 	"github.com/gitmetal/ingot/inventory"
 	"github.com/gitmetal/ingot/inventory/load"
 	"github.com/gitmetal/ingot/inventory/refs"
@@ -30,10 +31,11 @@ func blob(data string) inventory.File {
 	return inventory.File{Blob: hex.EncodeToString(sum[:]), Data: []byte(data)}
 }
 
+// snapshot is a trunk of files, with its Secrets sealed.
 func snapshot(files map[string]string) inventory.Sources {
 	s := inventory.Snapshot{Commit: strings.Repeat("c", 40), Files: map[string]inventory.File{}}
 	for name, data := range files {
-		s.Files[name] = blob(data)
+		s.Files[name] = blob(secretfile.SealFile(data))
 	}
 	return inventory.Sources{Trunk: s}
 }
@@ -124,7 +126,7 @@ func TestResolved(t *testing.T) {
 		Update: schemas.OnConsent, PhoneHome: schemas.PhoneHomeRequired, Secrets: []refs.Secret{{Name: "app", Key: "key"}},
 		Butane: &inventory.Butane{
 			Path: "workloads/web/web.bu", Source: []byte(files["workloads/web/web.bu"]), Vars: map[string]string{"site": "fra1"}, Executable: map[string]bool{"tree/c": true},
-			Sealed: map[refs.Secret]int{{Name: "app", Key: "key"}: 51},
+			Sealed: map[refs.Secret]int{{Name: "app", Key: "key"}: 111},
 			Files:  map[string][]byte{"files/app.yaml": []byte("listen: 80\n"), "keys": []byte("ssh-ed25519 AAAA\n"), "tree/a/b.yaml": []byte("tree: true\n"), "tree/c": []byte("c\n")},
 		},
 		Inputs: host.Workload.Inputs, Config: host.Workload.Config, Meaning: host.Workload.Meaning, Parts: host.Workload.Parts,
@@ -132,9 +134,9 @@ func TestResolved(t *testing.T) {
 	if diff := cmp.Diff(want, host.Workload); diff != "" {
 		t.Errorf("workload (-want +got):\n%s", diff)
 	}
-	sealed := fleet.Secrets["bmc-r1"]
-	if diff := cmp.Diff([]string{"password", "username"}, sealed.Keys); diff != "" || string(sealed.Document) != files["secrets/bmc-r1.yaml"] {
-		t.Errorf("secret keys (-want +got):\n%s\ndocument %s", diff, sealed.Document)
+	secret := fleet.Secrets["bmc-r1"]
+	if diff := cmp.Diff([]string{"password", "username"}, secret.Keys); diff != "" || string(secret.Document) != secretfile.SealFile(files["secrets/bmc-r1.yaml"]) {
+		t.Errorf("secret keys (-want +got):\n%s\ndocument %s", diff, secret.Document)
 	}
 }
 
@@ -243,7 +245,7 @@ func TestInputsChangeOnlyWithWhatDiffers(t *testing.T) {
 		}, []string{"steps"}},
 		{"a default of the schema", edit("steps/burn-in.yaml", "script:", "args: {type: object, properties: {minutes: {type: integer, default: 10}}}, script:"), []string{"steps"}},
 		{"timeout of a step", edit("steps/burn-in.yaml", "script:", "timeout: 20m, script:"), nil},
-		{"ciphertext", edit("app.yaml", "data:YQ==", "data:Yg=="), nil},
+		{"ciphertext", edit("app.yaml", "key: abc", "key: abd"), nil},
 		{"console", edit(host, "credentials: bmc-r1", `credentials: bmc-r1, console: {fingerprint: "SHA256:uJH4mYxk+7f0oVhyIJm1dyKLBoGBqXJHmWbDYEmzP8c"}`), nil},
 		{"labels", edit(host, "rack: r1", "rack: r1, ring: canary"), nil},
 		{"comments", edit(host, "kind: Host", "kind: Host # web"), nil},

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/gitmetal/ingot/internal/lab/secretfile"
 	"github.com/gitmetal/ingot/inventory"
 	"github.com/gitmetal/ingot/inventory/load"
 	"github.com/gitmetal/ingot/schemas"
@@ -13,15 +14,8 @@ import (
 
 const (
 	apiVersion = "apiVersion: ingot.dev/v1alpha1\n"
-	secretFile = apiVersion + `kind: Secret
-metadata: {name: bmc}
-spec:
-  scope: {allHosts: true}
-  data: {username: "ENC[AES256_GCM,data:YQ==,iv:YQ==,tag:YQ==,type:str]", password: "ENC[AES256_GCM,data:YQ==,iv:YQ==,tag:YQ==,type:str]"}
-sops: {version: "3"}
-`
-	imageA = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
-	imageB = "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb"
+	imageA     = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+	imageB     = "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb"
 )
 
 func workloadFile(name, image string) string {
@@ -39,7 +33,7 @@ func ringFile(name, spec string) string {
 
 func ringFleet(image string) map[string]string {
 	return map[string]string{
-		"secrets/bmc.yaml":      secretFile,
+		"secrets/bmc.yaml":      secretfile.BMC,
 		"workloads/web.yaml":    workloadFile("web", image),
 		"hosts/canary-1.yaml":   hostFile("canary-1", "  workload: web\n"),
 		"hosts/prod-1.yaml":     hostFile("prod-1", "  workload: web\n"),

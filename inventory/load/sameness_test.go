@@ -4,6 +4,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/gitmetal/ingot/internal/lab/secretfile"
 	"github.com/gitmetal/ingot/inventory"
 	"github.com/gitmetal/ingot/inventory/load"
 )
@@ -21,7 +22,7 @@ func TestSpellingOfAButaneFileIsNoChange(t *testing.T) {
 		s := snapshot(map[string]string{
 			"hosts/a.yaml": head + "Host\nmetadata: {name: a}\nspec:\n  bmc: {address: \"https://10.0.0.1\", credentials: bmc}\n" +
 				"  workload: web\n  rootDisk: {serial: D1}\n",
-			"secrets/bmc.yaml": head + "Secret\nmetadata: {name: bmc}\nspec:\n  scope: {allHosts: true}\n  data: {username: \"ENC[AES256_GCM,data:YWRtaW4=,iv:YWRtaW4=,tag:YWRtaW4=,type:str]\", password: \"ENC[AES256_GCM,data:YWRtaW4=,iv:YWRtaW4=,tag:YWRtaW4=,type:str]\"}\nsops: {mac: x, version: 3.9.0}\n",
+			"secrets/bmc.yaml": secretfile.BMC,
 			"workloads/web.yaml": head + "Workload\nmetadata: {name: web}\nspec:\n  install:\n    image: {url: \"https://images.example.com/os.raw\", sha256: " +
 				strings.Repeat("ab", 32) + "}\n    butane: workloads/web.bu\n",
 			"workloads/web.bu": butane, "workloads/site.conf": "site\n", "workloads/tree/run": "#!/bin/sh\n",
@@ -93,7 +94,7 @@ func TestSharedFilesAreInputs(t *testing.T) {
 			"ingot.yaml": head + "Fleet\nmetadata: {name: fleet}\nspec:\n  shared: [" + shared + "]\n",
 			"hosts/a.yaml": head + "Host\nmetadata: {name: a}\nspec:\n  bmc: {address: \"https://10.0.0.1\", credentials: bmc}\n" +
 				"  workload: web\n  rootDisk: {serial: D1}\n",
-			"secrets/bmc.yaml": head + "Secret\nmetadata: {name: bmc}\nspec:\n  scope: {allHosts: true}\n  data: {username: \"ENC[AES256_GCM,data:YWRtaW4=,iv:YWRtaW4=,tag:YWRtaW4=,type:str]\", password: \"ENC[AES256_GCM,data:YWRtaW4=,iv:YWRtaW4=,tag:YWRtaW4=,type:str]\"}\nsops: {mac: x, version: 3.9.0}\n",
+			"secrets/bmc.yaml": secretfile.BMC,
 			"workloads/web.yaml": head + "Workload\nmetadata: {name: web}\nspec:\n  install:\n    image: {url: \"https://images.example.com/os.raw\", sha256: " +
 				strings.Repeat("ab", 32) + "}\n    butane: workloads/web.bu\n",
 			"workloads/web.bu": "variant: fcos\nversion: 1.5.0\nstorage:\n  files:\n    - path: /etc/motd\n      contents: {local: ../../../shared/motd}\n",

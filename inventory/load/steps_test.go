@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/gitmetal/ingot/internal/lab/secretfile"
 	"github.com/gitmetal/ingot/inventory"
 	"github.com/gitmetal/ingot/inventory/load"
 	"github.com/gitmetal/ingot/inventory/refs"
@@ -94,7 +95,7 @@ func TestDocumentedSteps(t *testing.T) {
 	files["steps/check.yaml"], files["steps/check-link.sh"] = blocks[0][1], "#!/bin/sh\n"
 	files["steps/raid.yaml"], files["plugins/generic-raid"] = blocks[1][1], "#!/bin/sh\n"
 	files["steps/web-bios.yaml"] = blocks[9][1]
-	files["secrets/net.yaml"] = strings.NewReplacer("{name: bmc}", "{name: net}", "username", "token").Replace(files["secrets/bmc.yaml"])
+	files["secrets/net.yaml"] = secretfile.SealFile(apiVersion + "kind: Secret\nmetadata: {name: net}\nspec: {scope: {allHosts: true}, data: {token: abc, password: abc}}\n" + secretfile.Marker)
 	var order []string
 	for _, s := range loadSteps(t, files) {
 		order = append(order, s.Key())

@@ -12,6 +12,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/gitmetal/ingot/internal/lab/secretfile"
 	"github.com/gitmetal/ingot/inventory"
 	"github.com/gitmetal/ingot/inventory/discovery"
 	"github.com/gitmetal/ingot/inventory/discovery/repair"
@@ -35,12 +36,11 @@ kind: Workload
 metadata: {name: web}
 spec: {install: {image: {url: "https://images.example.com/os.raw.zst", sha256: "b5bb9d8014a0f9b1d61e21e796d78dccdf1352f23cd32812f4850b878ae4944c"}}}
 `,
-	"secrets/bmc-factory.yaml": `apiVersion: ingot.dev/v1alpha1
+	"secrets/bmc-factory.yaml": secretfile.SealFile(`apiVersion: ingot.dev/v1alpha1
 kind: Secret
 metadata: {name: bmc-factory}
-spec: {scope: {matchLabels: {site: fra1}}, data: {username: "ENC[AES256_GCM,data:YQ==,iv:YQ==,tag:YQ==,type:str]", password: "ENC[AES256_GCM,data:YQ==,iv:YQ==,tag:YQ==,type:str]"}}
-sops: {version: 3.13.3}
-`,
+spec: {scope: {matchLabels: {site: fra1}}, data: {username: root, password: hunter2}}
+` + secretfile.Marker),
 	"rules/all.yaml": `apiVersion: ingot.dev/v1alpha1
 kind: Rule
 metadata: {name: web}

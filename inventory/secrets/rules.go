@@ -10,6 +10,8 @@ import (
 	"strings"
 
 	"go.yaml.in/yaml/v3"
+
+	"github.com/gitmetal/ingot/inventory/secrets/section"
 )
 
 // RulesFile is the file in which sops users name recipients.
@@ -21,14 +23,14 @@ const maxRules = 1 << 20
 // ListRecipients gives the age recipients of a Secret's document, sorted. A document with keys of other types is an
 // error.
 func ListRecipients(document []byte) ([]string, error) {
-	_, m, err := readMeta(document)
+	_, m, err := section.Read(document)
 	if err != nil {
 		return nil, err
 	}
-	if err := m.checkSupported(); err != nil {
+	if err := checkSupported(m); err != nil {
 		return nil, err
 	}
-	if otherTypes := m.listOtherKeys(); len(otherTypes) > 0 {
+	if otherTypes := m.ListOtherKeys(); len(otherTypes) > 0 {
 		return nil, fmt.Errorf("the Secret is for keys of sops.%s too, which would be lost: change it with sops",
 			strings.Join(otherTypes, ", sops."))
 	}

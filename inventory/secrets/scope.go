@@ -5,13 +5,14 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
+	"github.com/gitmetal/ingot/inventory/secrets/section"
 	"github.com/gitmetal/ingot/schemas"
 )
 
 // IsScopeReviewed reports whether the MAC of a Secret's document leaves the scope out (mac_only_encrypted): the scope
 // may then be changed without a key.
 func IsScopeReviewed(document []byte) (bool, error) {
-	_, m, err := readMeta(document)
+	_, m, err := section.Read(document)
 	return m.MACOnlyEncrypted, err
 }
 

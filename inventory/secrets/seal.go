@@ -19,6 +19,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"github.com/gitmetal/ingot/internal/secret"
+	"github.com/gitmetal/ingot/inventory/secrets/section"
 	"github.com/gitmetal/ingot/schemas"
 )
 
@@ -96,7 +97,7 @@ func SealText(clear, before []byte, recipients []age.Recipient, now time.Time) (
 	if err != nil {
 		return nil, err
 	}
-	_, last, err := readMeta(before)
+	_, last, err := section.Read(before)
 	if err != nil {
 		return nil, err
 	}
@@ -125,7 +126,7 @@ func sealDocument(root *yaml.Node, onlyEncrypted bool, recipients []age.Recipien
 		return nil, err
 	}
 	var err error
-	m := meta{LastModified: now.UTC().Format(time.RFC3339), EncryptedRegex: textRegex, Version: sopsVersion}
+	m := section.Section{LastModified: now.UTC().Format(time.RFC3339), EncryptedRegex: textRegex, Version: sopsVersion}
 	if w.binary {
 		m.EncryptedRegex = binaryRegex
 	}
@@ -138,7 +139,7 @@ func sealDocument(root *yaml.Node, onlyEncrypted bool, recipients []age.Recipien
 		if err != nil {
 			return nil, err
 		}
-		m.Age = append(m.Age, ageKey{Recipient: fmt.Sprint(recipient), Enc: wrapped})
+		m.Age = append(m.Age, section.AgeKey{Recipient: fmt.Sprint(recipient), Enc: wrapped})
 	}
 	fields := map[string]any{"age": m.Age, "lastmodified": m.LastModified, "mac": m.MAC,
 		"encrypted_regex": m.EncryptedRegex, "version": m.Version}

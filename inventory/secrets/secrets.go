@@ -9,13 +9,11 @@ import (
 	"crypto/cipher"
 	"crypto/sha512"
 	"crypto/subtle"
-	"encoding/base64"
 	"errors"
 	"fmt"
 	"hash"
 	"io"
 	"regexp"
-	"slices"
 	"strings"
 
 	"filippo.io/age"
@@ -23,33 +21,11 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"github.com/gitmetal/ingot/internal/secret"
-	"github.com/gitmetal/ingot/schemas"
+	"github.com/gitmetal/ingot/inventory/secrets/section"
 )
 
 // sopsVersion is written into new files: the version of the format that this package follows.
 const sopsVersion = "3.9.0"
-
-// meta is the sops section of a file.
-type meta struct {
-	LastModified   string   `yaml:"lastmodified"`
-	MAC            string   `yaml:"mac"`
-	EncryptedRegex string   `yaml:"encrypted_regex"`
-	Version        string   `yaml:"version"`
-	Age            []ageKey `yaml:"age"`
-	// MACOnlyEncrypted leaves the values in clear out of the MAC.
-	MACOnlyEncrypted bool           `yaml:"mac_only_encrypted"`
-	Shamir           int            `yaml:"shamir_threshold"` // counts with key_groups only
-	Unsupported      map[string]any `yaml:",inline"`
-}
-
-type ageKey struct {
-	Recipient string `yaml:"recipient"`
-	Enc       string `yaml:"enc"`
-}
-
-// otherKeys are the fields for keys of other types, any of which opens a file as an age key does, and key_groups, of
-// which several may be needed.
-var otherKeys = []string{"kms", "gcp_kms", "azure_kv", "hc_vault", "hckms", "pgp", "key_groups"}
 
 // OtherKeys means that a Secret is for keys of other types, and that no age key opens it.
 type OtherKeys struct {
@@ -102,102 +78,66 @@ func RevealText(document []byte, keys Keys) ([]byte, error) {
 }
 
 func openDocument(document []byte, keys Keys) (*yaml.Node, *opener, error) {
-	root, m, err := readMeta(document)
+	root, s, err := section.Read(document)
 	if err != nil {
 		return nil, nil, err
 	}
-	if err := m.checkSupported(); err != nil {
+	if err := checkSupported(s); err != nil {
 		return nil, nil, err
 	}
-	key, err := m.findDataKey(keys)
+	key, err := findDataKey(s, keys)
 	if err != nil {
 		return nil, nil, err
 	}
-	o := &opener{key: key, encrypted: regexp.MustCompile(m.EncryptedRegex), data: map[string]secret.Value{},
-		nodes: map[*yaml.Node]string{}, mac: newMAC(m.MACOnlyEncrypted), onlyEncrypted: m.MACOnlyEncrypted}
+	o := &opener{key: key, encrypted: regexp.MustCompile(s.EncryptedRegex), data: map[string]secret.Value{},
+		nodes: map[*yaml.Node]string{}, mac: newMAC(s.MACOnlyEncrypted), onlyEncrypted: s.MACOnlyEncrypted}
 	if err := o.openNode(root.Content[0], nil); err != nil {
 		return nil, nil, err
 	}
-	return root, o, o.checkMAC(m)
+	return root, o, o.checkMAC(s)
 }
 
-// readMeta reads the sops section.
-func readMeta(document []byte) (*yaml.Node, meta, error) {
-	var root yaml.Node
-	var head struct {
-		SOPS meta `yaml:"sops"`
-	}
-	if len(document) > schemas.MaxFile {
-		return nil, meta{}, fmt.Errorf("the Secret has %d bytes, at most %d are read", len(document), schemas.MaxFile)
-	}
-	if err := yaml.Unmarshal(document, &root); err != nil {
-		return nil, meta{}, errors.New("the Secret is not YAML")
-	}
-	if err := root.Decode(&head); err != nil {
-		return nil, meta{}, errors.New("the sops section of the Secret cannot be read")
-	}
-	return &root, head.SOPS, nil
-}
-
-func (m meta) checkSupported() error {
-	others := m.listOtherKeys()
-	if len(others) > 0 && (len(m.Age) == 0 || slices.Contains(others, "key_groups")) {
+// checkSupported refuses a section with which no age key opens the file.
+func checkSupported(s section.Section) error {
+	others := s.ListOtherKeys()
+	if s.NeedsOtherKeys() {
 		return OtherKeys{others, errors.New("it has no age recipient of its own")}
 	}
-	for name, value := range m.Unsupported {
-		if slices.Contains(otherKeys, name) || isEmpty(value) {
-			continue
-		}
+	if unread := s.ListUnread(); len(unread) > 0 {
 		err := fmt.Errorf("the Secret uses sops.%s, which is not read: "+
-			"encrypt it for age recipients with encrypted_regex ^data$", name)
+			"encrypt it for age recipients with encrypted_regex ^data$", unread[0])
 		if len(others) > 0 {
 			return OtherKeys{others, err}
 		}
 		return err
 	}
-	if m.EncryptedRegex == "" || m.MAC == "" || len(m.Age) == 0 {
+	if s.EncryptedRegex == "" || s.MAC == "" || len(s.Age) == 0 {
 		return errors.New("the Secret's sops section has no age recipients, no mac or no encrypted_regex: " +
 			"encrypt it with sops --age … --encrypted-regex '^data$'")
 	}
-	if _, err := regexp.Compile(m.EncryptedRegex); err != nil {
+	if _, err := regexp.Compile(s.EncryptedRegex); err != nil {
 		return errors.New("the Secret's sops.encrypted_regex is no regular expression")
 	}
 	return nil
 }
 
-// isEmpty reports whether a field is empty: sops writes some empty fields.
-func isEmpty(value any) bool {
-	list, ok := value.([]any)
-	return value == nil || value == false || value == "" || (ok && len(list) == 0)
-}
-
-// listOtherKeys gives the non-empty fields of other keys.
-func (m meta) listOtherKeys() (kinds []string) {
-	for _, name := range otherKeys {
-		if !isEmpty(m.Unsupported[name]) {
-			kinds = append(kinds, name)
-		}
-	}
-	return kinds
-}
-
 // findDataKey unwraps the file's key with the first identity that fits.
-func (m meta) findDataKey(keys Keys) ([]byte, error) {
-	key, err := m.unwrapKey(keys)
-	if others := m.listOtherKeys(); err != nil && len(others) > 0 {
+func findDataKey(s section.Section, keys Keys) ([]byte, error) {
+	key, err := unwrapKey(s, keys)
+	if others := s.ListOtherKeys(); err != nil && len(others) > 0 {
 		err = OtherKeys{others, err}
 	}
 	return key, err
 }
 
-func (m meta) unwrapKey(keys Keys) ([]byte, error) {
+func unwrapKey(s section.Section, keys Keys) ([]byte, error) {
 	if len(keys.identities) == 0 {
 		return nil, errors.New("there is no age key to open Secrets with: " +
 			"set ageKeys in the daemon's configuration, or --age-keys")
 	}
 	var recipients []string
 	var why error
-	for _, wrapped := range m.Age {
+	for _, wrapped := range s.Age {
 		recipients = append(recipients, shortenRecipient(wrapped.Recipient))
 		reader, err := age.Decrypt(armor.NewReader(strings.NewReader(wrapped.Enc)), keys.identities...)
 		if err != nil {
@@ -266,7 +206,7 @@ func (o *opener) openNode(node *yaml.Node, path []string) error {
 }
 
 func (o *opener) openScalar(node *yaml.Node, path []string) error {
-	if !o.isEncrypted(path) {
+	if !section.Covers(o.encrypted, path) {
 		if o.onlyEncrypted {
 			return nil
 		}
@@ -291,15 +231,6 @@ func (o *opener) openScalar(node *yaml.Node, path []string) error {
 	return err
 }
 
-func (o *opener) isEncrypted(path []string) bool {
-	for _, name := range path {
-		if o.encrypted.MatchString(name) {
-			return true
-		}
-	}
-	return false
-}
-
 // macText is a clear scalar as sops writes it into the MAC: booleans in Python's spelling.
 func macText(node *yaml.Node) string {
 	if node.Tag == "!!bool" {
@@ -308,8 +239,8 @@ func macText(node *yaml.Node) string {
 	return node.Value
 }
 
-func (o *opener) checkMAC(m meta) error {
-	want, err := decryptValue(o.key, m.MAC, m.LastModified)
+func (o *opener) checkMAC(s section.Section) error {
+	want, err := decryptValue(o.key, s.MAC, s.LastModified)
 	if err != nil {
 		return errors.New("the Secret's mac cannot be opened: it was changed without sops")
 	}
@@ -321,39 +252,19 @@ func (o *opener) checkMAC(m meta) error {
 	return nil
 }
 
-// sealed is a value as sops writes it: AES-256-GCM with a 32-byte nonce, the path as additional data.
-var sealed = regexp.MustCompile(`^ENC\[AES256_GCM,data:(.+),iv:(.+),tag:(.+),type:str\]$`)
-
-var (
-	errValue = errors.New("a value cannot be opened: it was changed without sops")
-	errType  = errors.New("the value is not text: put it in quotes, and encrypt it again")
-)
-
-// otherType matches values of unsupported types.
-var otherType = regexp.MustCompile(`^ENC\[AES256_GCM,.*,type:(int|float|bool|bytes|time)\]$`)
-
+// decryptValue opens an encrypted value; sops' additional data is the path.
 func decryptValue(key []byte, value, additional string) ([]byte, error) {
-	parts := sealed.FindStringSubmatch(value)
-	if parts == nil && otherType.MatchString(value) {
-		return nil, errType
-	}
-	if parts == nil {
-		return nil, errValue
-	}
-	var raw [3][]byte
-	for i := range raw {
-		var err error
-		if raw[i], err = base64.StdEncoding.DecodeString(parts[i+1]); err != nil {
-			return nil, errValue
-		}
-	}
-	gcm, err := newGCM(key, len(raw[1]))
-	if err != nil || len(raw[2]) != gcm.Overhead() {
-		return nil, errValue
-	}
-	text, err := gcm.Open(nil, raw[1], append(raw[0], raw[2]...), []byte(additional))
+	sealed, err := section.ParseValue(value)
 	if err != nil {
-		return nil, errValue
+		return nil, err
+	}
+	gcm, err := newGCM(key, len(sealed.Nonce))
+	if err != nil {
+		return nil, section.ErrValue
+	}
+	text, err := gcm.Open(nil, sealed.Nonce, append(sealed.Data, sealed.Tag...), []byte(additional))
+	if err != nil {
+		return nil, section.ErrValue
 	}
 	return text, nil
 }
@@ -362,9 +273,6 @@ func newGCM(key []byte, nonce int) (cipher.AEAD, error) {
 	block, err := aes.NewCipher(key)
 	if err != nil {
 		return nil, err
-	}
-	if nonce == 0 {
-		return nil, errValue
 	}
 	return cipher.NewGCMWithNonceSize(block, nonce)
 }

@@ -35,7 +35,7 @@ var (
 	kernelDisk         = regexp.MustCompile(`^(/dev/)?([shv]d[a-z]+|xvd[a-z]+|nvme[0-9]+n[0-9]+|mmcblk[0-9]+)$`)
 	// the form of a value that sops encrypted: https://getsops.io/docs/#encryption-protocol
 	sealedGrammar = regexp.MustCompile(`^ENC\[AES256_GCM,data:[A-Za-z0-9+/=]*,` +
-		`iv:[A-Za-z0-9+/=]+,tag:[A-Za-z0-9+/=]+,type:(str|int|float|bool|bytes)\]$`)
+		`iv:[A-Za-z0-9+/=]+,tag:[A-Za-z0-9+/=]+,type:(str|int|float|bool|bytes|time)\]$`)
 )
 
 // checker gathers the findings of one document.
@@ -320,7 +320,6 @@ func (c *checker) checkSecret(s *schemas.Secret) {
 		c.addMissing("spec.data", "", "the Secret holds nothing")
 	}
 	c.checkSelector("spec.scope", s.Spec.Scope)
-	c.checkSOPS(s.SOPS)
 }
 
 // checkSealed reports values that are in clear.
@@ -330,38 +329,6 @@ func (c *checker) checkSealed(at string, values map[string]string, hint string) 
 		c.checkGrammar(field, key, keyGrammar, "letters, digits, dashes, dots and underscores")
 		if !sealedGrammar.MatchString(values[key]) {
 			c.addError(field, hint, valueInClear)
-		}
-	}
-}
-
-// Fields of the sops section (github.com/getsops/sops/v3, stores.Metadata): those that package secrets reads, and keys,
-// any of which opens the file.
-var (
-	sopsRead = []string{"age", "lastmodified", "mac", "encrypted_regex", "version", "mac_only_encrypted",
-		"shamir_threshold"}
-	sopsKeys = []string{"kms", "gcp_kms", "azure_kv", "hc_vault", "hckms", "pgp", "key_groups"}
-)
-
-// checkSOPS reports what keeps every daemon from opening a Secret, as far as that is seen without a key.
-func (c *checker) checkSOPS(section map[string]any) {
-	const hint = "encrypt the file again, with --encrypted-regex '^data$' and no such setting"
-	isSet := func(name string) bool {
-		list, isList := section[name].([]any)
-		value := section[name]
-		return value != nil && value != false && value != "" && (!isList || len(list) > 0)
-	}
-	if slices.ContainsFunc(sopsKeys, isSet) {
-		return // the sops program opens the file
-	}
-	for _, name := range slices.Sorted(maps.Keys(section)) {
-		if isSet(name) && !slices.Contains(sopsRead, name) {
-			c.addError("sops."+name, hint, "a Secret with this setting of sops cannot be opened")
-		}
-	}
-	for _, name := range []string{"mac", "encrypted_regex"} {
-		if isSet("age") && !isSet(name) {
-			c.addMissing("sops."+name, "encrypt the file again, with --encrypted-regex '^data$'",
-				"without it the Secret cannot be opened")
 		}
 	}
 }

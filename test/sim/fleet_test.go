@@ -10,6 +10,7 @@ import (
 
 	"github.com/go-git/go-git/v5/plumbing"
 
+	"github.com/gitmetal/ingot/internal/lab/secretfile"
 	"github.com/gitmetal/ingot/inventory"
 	"github.com/gitmetal/ingot/schemas"
 )
@@ -89,11 +90,9 @@ const apiVersion = "apiVersion: ingot.dev/v1alpha1\n"
 
 // files are the fleet's files.
 func (f fleetSpec) files() map[string][]byte {
-	const sealed = "ENC[AES256_GCM,data:YWRtaW4=,iv:YWRtaW4=,tag:YWRtaW4=,type:str]"
 	files := map[string][]byte{
-		"ingot.yaml": fmt.Appendf(nil, apiVersion+"kind: Fleet\nmetadata: {name: fleet}\nspec: {paused: %t}\n", f.paused),
-		"secrets/bmc.yaml": []byte(apiVersion + "kind: Secret\nmetadata: {name: bmc}\nspec:\n  scope: {allHosts: true}\n" +
-			"  data: {username: \"" + sealed + "\", password: \"" + sealed + "\"}\nsops: {mac: \"" + sealed + "\", version: 3.9.0}\n"),
+		"ingot.yaml":       fmt.Appendf(nil, apiVersion+"kind: Fleet\nmetadata: {name: fleet}\nspec: {paused: %t}\n", f.paused),
+		"secrets/bmc.yaml": []byte(secretfile.BMC),
 		"steps/check.yaml": []byte(apiVersion + "kind: Step\nmetadata: {name: check}\nspec: {script: steps/check.sh, timeout: 1h}\n"),
 		"steps/check.sh":   []byte("#!/bin/sh\ntrue\n"),
 	}

@@ -14,6 +14,7 @@ import (
 
 	"github.com/gitmetal/ingot/boot/ignition"
 	"github.com/gitmetal/ingot/cmd/ingot/fleets"
+	"github.com/gitmetal/ingot/internal/lab/secretfile"
 	"github.com/gitmetal/ingot/inventory"
 	"github.com/gitmetal/ingot/inventory/load"
 	"github.com/gitmetal/ingot/reconcile/review"
@@ -43,25 +44,12 @@ spec:
 
 const digest = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
 
-const secretFile = `apiVersion: ingot.dev/v1alpha1
-kind: Secret
-metadata: {name: bmc}
-spec:
-  scope: {allHosts: true}
-  data:
-    username: ENC[AES256_GCM,data:AAAA,iv:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=,tag:AAAAAAAAAAAAAAAAAAAAAA==,type:str]
-    password: ENC[AES256_GCM,data:AAAA,iv:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=,tag:AAAAAAAAAAAAAAAAAAAAAA==,type:str]
-sops:
-  mac: ENC[AES256_GCM,data:AAAA,iv:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=,tag:AAAAAAAAAAAAAAAAAAAAAA==,type:str]
-  version: 3.9.0
-`
-
 // readFleet gives the fleet of one host with a Butane config.
 func readFleet(commit, butane, disk string) (inventory.Fleet, []schemas.Finding) {
 	files := map[string]inventory.File{}
 	for name, content := range map[string]string{"hosts/web-1.yaml": fmt.Sprintf(hostFile, disk),
 		"workloads/web.yaml": strings.Replace(workloadFile, "web.bu", "workloads/web.bu", 1), "workloads/web.bu": butane,
-		"secrets/bmc.yaml": secretFile} {
+		"secrets/bmc.yaml": secretfile.BMC} {
 		files[name] = inventory.File{Blob: fmt.Sprintf("%x", sha256.Sum256([]byte(content))), Data: []byte(content)}
 	}
 	fleet, findings, _ := load.FleetWithCache(load.Cache{},

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/gitmetal/ingot/internal/httppost"
+	"github.com/gitmetal/ingot/internal/lab/secretfile"
 	"github.com/gitmetal/ingot/inventory"
 	"github.com/gitmetal/ingot/inventory/discovery"
 	"github.com/gitmetal/ingot/inventory/discovery/account"
@@ -164,7 +165,7 @@ func newRig(t *testing.T) *rig {
 		t.Fatal(err)
 	}
 	r.repo = &failing{Repo: repo}
-	r.commit("secrets/bmc.yaml", "apiVersion: ingot.dev/v1alpha1\nkind: Secret\nmetadata: {name: bmc}\nspec: {scope: {allHosts: true}, data: {username: \"ENC[AES256_GCM,data:YQ==,iv:YQ==,tag:YQ==,type:str]\", password: \"ENC[AES256_GCM,data:YQ==,iv:YQ==,tag:YQ==,type:str]\"}}\nsops: {version: 3.13.3}\n")
+	r.commit("secrets/bmc.yaml", secretfile.BMC)
 	r.commit("defaults/all.yaml", "apiVersion: ingot.dev/v1alpha1\nkind: Defaults\nmetadata: {name: all}\nspec: {hosts: {allHosts: true}, defaults: {bmc: {credentials: bmc}}}\n")
 	r.commit("rules/web.yaml", webRule)
 	r.restart()
@@ -630,8 +631,8 @@ func TestTheBranchHasTheSecret(t *testing.T) {
 	if s := r.state(machine); !s.Account || s.Secret != "" {
 		t.Errorf("with the rule: %+v", s)
 	}
-	secret = &proposal.Secret{Name: "bmc-m-" + string(machine), Document: []byte("apiVersion: ingot.dev/v1alpha1\nkind: Secret\nmetadata: {name: bmc-m-" + string(machine) +
-		"}\nspec: {scope: {hosts: [m-" + string(machine) + "]}, data: {password: \"ENC[AES256_GCM,data:YQ==,iv:YQ==,tag:YQ==,type:str]\"}}\nsops: {version: 3.13.3}\n"), Note: "not verified yet"}
+	secret = &proposal.Secret{Name: "bmc-m-" + string(machine), Document: []byte(secretfile.SealFile("apiVersion: ingot.dev/v1alpha1\nkind: Secret\nmetadata: {name: bmc-m-" + string(machine) +
+		"}\nspec: {scope: {hosts: [m-" + string(machine) + "]}, data: {password: hunter2}}\n" + secretfile.Marker)), Note: "not verified yet"}
 	record := r.records.records[machine]
 	record.Doubts = append(record.Doubts, "something changed") // in the daemon, the account in the record
 	r.records.records[machine] = record

@@ -1,7 +1,7 @@
 // Package bigfleet makes a fleet of thousands of hosts, for benchmarks: 25 hosts a rack, 16 racks a site, twelve
 // workloads with Butane configs and files, Defaults for every site, three rings of which two follow tags, a history,
 // and a status branch on which every host runs its workload. Make writes the repository, Files gives the files alone.
-// The same numbers give the same bytes.
+// The same numbers give the same bytes, but for the ciphertext of Secrets, which each process seals anew.
 package bigfleet
 
 import (
@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/gitmetal/ingot/internal/lab/secretfile"
 	"github.com/gitmetal/ingot/inventory"
 )
 
@@ -66,18 +67,15 @@ spec:
 
 // addSiteFiles adds a site's Secret, and the Defaults that give the Secret to the site's hosts.
 func addSiteFiles(files map[string]string, site int) {
-	const sealed = "ENC[AES256_GCM,data:YWRtaW4=,iv:%[2]s,tag:%[2]s,type:str]"
 	name := siteName(site)
-	iv := hexDigest("iv", site)[:24]
-	files["secrets/bmc-"+name+".yaml"] = fmt.Sprintf(apiVersion+`kind: Secret
+	files["secrets/bmc-"+name+".yaml"] = secretfile.SealFile(fmt.Sprintf(apiVersion+`kind: Secret
 metadata: {name: bmc-%[1]s}
 spec:
   scope: {matchLabels: {site: %[1]s}}
   data:
-    username: `+sealed+`
-    password: `+sealed+`
-sops: {mac: `+`"`+sealed+`"`+`, version: 3.9.0}
-`, name, iv)
+    username: admin
+    password: admin
+`, name) + secretfile.Marker)
 	files["defaults/"+name+".yaml"] = fmt.Sprintf(apiVersion+`kind: Defaults
 metadata: {name: %[1]s}
 spec:

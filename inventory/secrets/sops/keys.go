@@ -7,6 +7,8 @@ import (
 	"slices"
 
 	"go.yaml.in/yaml/v3"
+
+	"github.com/gitmetal/ingot/inventory/secrets/section"
 )
 
 // vaultField is the field in which a key names its service, by type of key. The service gets the credentials of the
@@ -15,9 +17,6 @@ var vaultField = map[string]string{"hc_vault": "vault_address", "azure_kv": "vau
 
 // Kinds are the types of keys that can be allowed, as the sops section calls them.
 var Kinds = []string{"age", "pgp", "kms", "gcp_kms", "azure_kv", "hc_vault", "hckms"}
-
-// notKeys are fields of the sops section that hold no keys.
-var notKeys = []string{"lastmodified", "mac", "version", "encrypted_regex", "shamir_threshold", "mac_only_encrypted"}
 
 var errSection = errors.New("the sops section of the Secret cannot be read")
 
@@ -34,7 +33,7 @@ func (p Program) checkKeys(document []byte) error {
 		return err
 	}
 	delete(head.SOPS, "key_groups")
-	for _, name := range notKeys {
+	for _, name := range section.Settings {
 		delete(head.SOPS, name)
 	}
 	for _, group := range append(groups, head.SOPS) {
