@@ -58,6 +58,9 @@ func TestAMachineIsRetired(t *testing.T) {
 	if machine.Digest() != before || !machine.Serves() {
 		t.Fatal("a machine without consent was touched")
 	}
+	if why, err := daemon.Connect(w.socket()).ReadWhy(t.Context(), "machine-1"); err != nil || !strings.HasPrefix(why.Why, "Retiring the machine erases disk") {
+		t.Errorf("ingot why says %+v (%v)", why, err)
+	}
 	erasing := make(chan struct{}, 8)
 	machine.Break(func(step wire.Step) error {
 		if step.Erase != nil {

@@ -29,6 +29,7 @@ var fields = map[string]func(c *Case) string{
 	"id":       forgetArgument,
 	"ring":     func(c *Case) string { return cmp.Or(c.Desired.Ring, "its ring") },
 	"workload": workloadOf,
+	"work":     workOf,
 	"file":     func(c *Case) string { return cmp.Or(c.Desired.File, "its file") },
 	"bmc":      bmcOf,
 	"disk":     diskOf,
@@ -116,6 +117,14 @@ func forgetArgument(c *Case) string {
 		return "id:" + string(c.Observed.Record.ID)
 	}
 	return hostOf(c)
+}
+
+// workOf is what is to be done to the machine.
+func workOf(c *Case) string {
+	if c.Desired.Retires {
+		return "retiring the machine"
+	}
+	return "installing " + workloadOf(c)
 }
 
 func workloadOf(c *Case) string {

@@ -47,7 +47,7 @@ func permissionRows() []Row {
 			"{hold}", "Run `ingot consent {host}`, or have a second person sign the tag.",
 			all(held(change.NeedsConsent, change.NeedsSigners), mayHaveWritten)},
 		{"NeedsConsent", "the change erases a disk, and the fleet has no consent (NeedsConsent)",
-			"Installing {workload} erases {disk}, which holds {content}, and the fleet has no consent for it.",
+			"{work} erases {disk}, which holds {content}, and the fleet has no consent for it.",
 			"If the disk may be erased, run `ingot consent {host}`.", held(change.NeedsConsent)},
 		{"ConsentSpent", "the consent in the fleet was used by an earlier operation (ConsentSpent)",
 			"The consent in {file} was used by an earlier operation, and {disk} holds {content} now.",

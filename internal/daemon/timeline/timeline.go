@@ -71,11 +71,14 @@ func restoreSteps(d status.Document) []Step {
 		}
 	}
 	if op := d.LastOperation; op != nil && (d.Installed == nil || d.Installed.ID != op.ID) {
-		add(op.Started, plan.Installing, "began to install %s from commit %.10s", op.Workload, op.Commit)
-		if op.Outcome == inventory.Quarantined {
-			add(op.Ended, plan.Failed, "the installation was given up: %s", op.Error)
-		} else {
-			add(op.Ended, plan.Waiting, "the installation ended: %s", op.Outcome)
+		add(op.Started, plan.Installing, "began to %s from commit %.10s", tellWork(op), op.Commit)
+		switch {
+		case op.Outcome == inventory.Quarantined:
+			add(op.Ended, plan.Failed, "that was given up: %s", op.Error)
+		case op.Kind == inventory.Erase && op.Outcome == inventory.Succeeded:
+			add(op.Ended, plan.Retired, "the disks are erased and read back")
+		default:
+			add(op.Ended, plan.Waiting, "that ended: %s", op.Outcome)
 		}
 	}
 	if i := d.Installed; i != nil {
@@ -83,10 +86,18 @@ func restoreSteps(d status.Document) []Step {
 		add(i.PhoneHome, plan.Active, "the installed system phoned home")
 	}
 	if op := d.Operation; op != nil {
-		add(op.Started, plan.Installing, "began to install %s from commit %.10s", op.Workload, op.Commit)
+		add(op.Started, plan.Installing, "began to %s from commit %.10s", tellWork(op), op.Commit)
 	}
 	slices.SortStableFunc(steps, func(a, b Step) int { return a.At.Compare(b.At) })
 	return steps
+}
+
+// tellWork says what an operation does.
+func tellWork(op *inventory.Operation) string {
+	if op.Kind == inventory.Erase {
+		return "erase the disks for spec.retire"
+	}
+	return "install " + op.Workload
 }
 
 // ensureTimeline gives a host's timeline and makes it if needed. The caller holds the lock.

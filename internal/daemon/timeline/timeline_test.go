@@ -50,7 +50,7 @@ func TestAStoryBeginsBeforeTheDaemon(t *testing.T) {
 	}
 	want := []string{
 		"03:00 Active installed web from commit 0000000000 on disk S1", "07:00 Installing began to install web from commit 1111111111",
-		"08:00 Failed the installation was given up: no space", "12:00  first", "12:02 Held held",
+		"08:00 Failed that was given up: no space", "12:00  first", "12:02 Held held",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
@@ -94,5 +94,19 @@ func TestAHostThatWasNotLookedAt(t *testing.T) {
 	s.recordOutput(said("b", "of b"))
 	if got := s.ReadTimeline("a", status.Document{}).Console; !slices.Equal(got, []string{"of a"}) {
 		t.Errorf("the jobs of a said %q", got)
+	}
+}
+
+// TestTheStoryOfARetiredMachine says what was done to a machine that left the fleet.
+func TestTheStoryOfARetiredMachine(t *testing.T) {
+	t.Parallel()
+	op := &inventory.Operation{ID: "o1", Kind: inventory.Erase, Commit: "1111111111111", Started: noon, Ended: noon.Add(time.Hour), Outcome: inventory.Succeeded}
+	var got []string
+	for _, step := range restoreSteps(status.Document{LastOperation: op}) {
+		got = append(got, step.Phase+" "+step.Text)
+	}
+	want := []string{"Installing began to erase the disks for spec.retire from commit 1111111111", "Retired the disks are erased and read back"}
+	if !slices.Equal(got, want) {
+		t.Errorf("the story is %q, want %q", got, want)
 	}
 }
