@@ -237,6 +237,7 @@ const (
 	MediumKernel    = "kernel"
 	MediumInitrd    = "initrd"
 	MediumOverlay   = "boot config" // the part with this boot's own files
+	MediumISO       = "ISO"         // all of an ISO of one's own, of which no parts are known
 )
 
 // MediumPart is a part of a boot medium, and what was read of it.
@@ -247,18 +248,27 @@ type MediumPart struct {
 	Last time.Time // time of the last read
 }
 
-// WasRead reports whether a good part was read. Firmware and BMCs read a little further than they need.
-func (p MediumPart) WasRead() bool { return p.Read > 0 && p.Read >= p.Size/4 }
+// WasRead reports whether a good part was read. Firmware and BMCs read a little further than they need. Of an ISO the
+// loaders alone are no good part: they have less than 8 MiB.
+func (p MediumPart) WasRead() bool {
+	if p.Name == MediumISO {
+		return p.Read > 0 && p.Read >= min(p.Size/2, 8<<20)
+	}
+	return p.Read > 0 && p.Read >= p.Size/4
+}
 
 // WasRead reports whether a good part of a part of the medium was read.
 func (m MediaState) WasRead(part string) bool {
 	return slices.ContainsFunc(m.Parts, func(p MediumPart) bool { return p.Name == part && p.WasRead() })
 }
 
-// LayoutIsKnown reports whether the parts of the medium are known.
-func (m MediaState) LayoutIsKnown() bool {
-	return slices.ContainsFunc(m.Parts, func(p MediumPart) bool { return p.Name == MediumKernel })
+// HasPart reports whether the medium has a part of a name.
+func (m MediaState) HasPart(part string) bool {
+	return slices.ContainsFunc(m.Parts, func(p MediumPart) bool { return p.Name == part })
 }
+
+// LayoutIsKnown reports whether the parts of the medium are known.
+func (m MediaState) LayoutIsKnown() bool { return m.HasPart(MediumKernel) }
 
 // ConsoleState is what is known of a machine's serial console.
 type ConsoleState struct {

@@ -1,12 +1,20 @@
 package schemas
 
-// Run is a job in RAM: a script that runs in the ramdisk of claimed machines, or a kernel of one's own that they boot, once
-// for each item, and what it leaves as results. Nothing is installed. Exactly one of script and boot is set.
+// Run is a job in RAM: a script that runs in the ramdisk of claimed machines, or a kernel or an ISO of one's own that they
+// boot, once for each item, and what it leaves as results. Nothing is installed. Exactly one of script, boot and iso is set.
 type Run struct {
 	// Script is the path of a file in the same commit. The file's first line names its interpreter. The script is given no
 	// disk.
 	Script string   `json:"script,omitempty"`
 	Boot   *RunBoot `json:"boot,omitempty"`
+	// ISO is a whole boot medium of one's own, served as it is. It must start from UEFI; who signed its loader is not known,
+	// so with Secure Boot on the firmware decides. It may write to every disk, so only machines whose disks are all blank are
+	// claimed.
+	ISO *Image `json:"iso,omitempty"`
+	// EndsWith says what ends the run of a kernel or an ISO: Result (default), when it says so over HTTP, or PowerOff, when its
+	// machine goes off, which counts as exit code 0. With PowerOff the medium is started once: after a reset the firmware's own
+	// order counts.
+	EndsWith string `json:"endsWith,omitempty"`
 	// Args are given to every run: to a script in the JSON on standard input and as INGOT_ARG_<NAME>, to a kernel of one's
 	// own in /ingot.env and /ingot.json. They hold no references.
 	Args map[string]any `json:"args,omitempty"`
@@ -18,7 +26,7 @@ type Run struct {
 	// argument, another item.
 	Batch string `json:"batch,omitempty"`
 	// Deadline is how long one run may take, from the start of its script, or from the moment when the machine has read the
-	// kernel and the initrds: such as 2h, 1s to 24h. Default 1h.
+	// kernel and the initrds, or a good part of the ISO: such as 2h, 1s to 24h. Default 1h.
 	Deadline string `json:"deadline,omitempty"`
 	// Retries is how often an item is tried again, if possible on another machine, after its script failed: 0 to 100,
 	// default 2. A run whose machine crashed or fell silent is no failure of the script: the item goes to another
@@ -53,6 +61,12 @@ type RunFile struct {
 	Content string `json:"content"`
 	Mode    string `json:"mode,omitempty"` // such as "0755"; default "0644"
 }
+
+// Values of Run.EndsWith.
+const (
+	EndsWithResult   = "Result"
+	EndsWithPowerOff = "PowerOff"
+)
 
 // Values of Run.WhenDone.
 const (

@@ -38,7 +38,7 @@ type Ref struct {
 	URL, SHA256, Plugin string
 	Written             bool
 	Injected            bool // a file of a step inject-files
-	// Boot names the field of spec.run.boot that has the file, such as kernel or initrds[0]; "" for another file.
+	// Boot names the field of spec.run that has the file, such as boot.kernel, boot.initrds[0] or iso; "" for another file.
 	Boot string
 }
 
@@ -51,7 +51,7 @@ func (r Ref) field(name string) string {
 		return "the " + name + " in args.files of inject-files"
 	}
 	if r.Boot != "" {
-		return "spec.run.boot." + r.Boot + "." + name
+		return "spec.run." + r.Boot + "." + name
 	}
 	if r.Written {
 		return "args.image." + name + " of write-image"
@@ -64,7 +64,10 @@ func (r Ref) kind() string {
 	if r.Plugin != "" {
 		return "plug-in"
 	}
-	if kind, _, _ := strings.Cut(r.Boot, "s["); kind != "" {
+	if r.Boot == "iso" {
+		return "ISO"
+	}
+	if kind, _, _ := strings.Cut(strings.TrimPrefix(r.Boot, "boot."), "s["); kind != "" {
 		return kind
 	}
 	return "image"

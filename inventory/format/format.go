@@ -32,7 +32,7 @@ import (
 )
 
 // Reader is the version of this reader. Raise Reader together with the first field or value for newer readers.
-const Reader = 10
+const Reader = 11
 
 // minReader is the member for the lowest reader of a value.
 const minReader = "minReader"

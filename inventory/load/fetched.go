@@ -10,7 +10,7 @@ import (
 	"github.com/gitmetal/ingot/schemas"
 )
 
-// checkImageHosts finds images, kernels and plug-ins from a host that the fleet's settings do not allow.
+// checkImageHosts finds images, kernels, ISOs and plug-ins from a host that the fleet's settings do not allow.
 func (l *loader) checkImageHosts() {
 	allowed := l.fleet.Settings.ImageHosts
 	if len(allowed) == 0 {
@@ -23,6 +23,9 @@ func (l *loader) checkImageHosts() {
 		}
 		if run := d.Workload.Spec.Run; run != nil && run.Boot != nil {
 			l.checkKernelHosts(d, *run.Boot, allowed)
+		}
+		if run := d.Workload.Spec.Run; run != nil && run.ISO != nil {
+			l.checkFetchedHost(d, "spec.run.iso.url", run.ISO.URL, allowed)
 		}
 		for i, use := range d.Workload.Spec.Steps {
 			l.checkFetchedHost(d, fmt.Sprintf("spec.steps[%d].args.image.url", i), writtenURL(use), allowed)

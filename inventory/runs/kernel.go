@@ -56,8 +56,11 @@ type Report struct {
 	Orphan string
 }
 
-// Booted marks a run under way as one of a kernel of one's own: no agent takes it up, and it ends by what it says over HTTP.
+// Booted marks a run under way as one of a kernel or an ISO of one's own: no agent takes it up, and it ends by what it says
+// over HTTP, or when its machine goes off.
 type Booted struct {
-	// Deadline is how long the run may take from the moment when its kernel and initrds were read.
+	// Deadline is how long the run may take from the moment when what it boots was read.
 	Deadline time.Duration `json:"deadline"`
+	// EndsWithOff is set where the run ends well when its machine goes off. The medium is started once.
+	EndsWithOff bool `json:"endsWithOff,omitempty" minReader:"11"`
 }

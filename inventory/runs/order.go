@@ -8,7 +8,7 @@ type Order struct {
 	Work *Work
 	// Next is the run to begin, without its id; nil while there is none.
 	Next *Run
-	// Look is set while a kernel of one's own may not begin before the disks of the machine were looked at.
+	// Look is set while a kernel or an ISO of one's own may not begin before the disks of the machine were looked at.
 	Look bool
 	// Waits says why there is no Next.
 	Waits string

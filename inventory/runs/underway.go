@@ -26,7 +26,7 @@ type UnderWay struct {
 	Handed  bool    `json:"handed,omitempty"`
 	Outcome Outcome `json:"outcome,omitempty"` // of a run that is Over
 	Why     string  `json:"why,omitempty"`
-	// Booted is set for a run of a kernel of one's own; nil for a script.
+	// Booted is set for a run of a kernel or an ISO of one's own; nil for a script.
 	Booted *Booted `json:"booted,omitempty" minReader:"10"`
 	Ended
 	// Unknown holds a newer ingot's members, to write back.

@@ -20,11 +20,14 @@ type Work struct {
 	// Batch names the batch: the digest of everything below that decides what a run computes, and of spec.run.batch.
 	Batch string
 	Text  string // spec.run.batch
-	// Script is the executable file of the commit, and Path its path. Kernel stands in their place; nil for a script.
+	// Script is the executable file of the commit, and Path its path. Kernel or ISO stands in their place; nil for a script.
 	Script []byte
 	Path   string
 	Kernel *Kernel
-	Args   map[string]any
+	ISO    *Fetched
+	// EndsWithOff is set where a run of a kernel or an ISO ends when its machine goes off.
+	EndsWithOff bool
+	Args        map[string]any
 	// Items are the arguments of the single runs, each merged over Args. Without items every run has the same arguments.
 	Items []map[string]any
 	// Completions is how many items must succeed, at least 1.
@@ -40,15 +43,42 @@ type Work struct {
 // BeginRun is the run of a commit as it begins on a machine.
 func (w Work) BeginRun(next Run, commit string) UnderWay {
 	run := UnderWay{Run: next, Commit: commit}
-	if w.Kernel != nil {
-		run.Booted = &Booted{Deadline: w.Deadline}
+	if w.BootsOwn() {
+		run.Booted = &Booted{Deadline: w.Deadline, EndsWithOff: w.EndsWithOff}
 	}
 	return run
 }
 
+// BootsOwn reports whether a run boots something of one's own in place of the ramdisk of ingot.
+func (w Work) BootsOwn() bool { return w.Kernel != nil || w.ISO != nil }
+
+// Form names for people what is run.
+func (w Work) Form() string {
+	switch {
+	case w.Kernel != nil:
+		return "kernel"
+	case w.ISO != nil:
+		return "ISO"
+	default:
+		return "script"
+	}
+}
+
+// BootFiles lists the files that the mirror must hold before a machine boots for a run; none for a script.
+func (w Work) BootFiles() []Fetched {
+	switch {
+	case w.Kernel != nil:
+		return w.Kernel.Fetches()
+	case w.ISO != nil:
+		return []Fetched{*w.ISO}
+	default:
+		return nil
+	}
+}
+
 // Fetches reports whether the mirror must hold a file with this digest for the runs; false for nil.
 func (w *Work) Fetches(sha256 string) bool {
-	return w != nil && w.Kernel != nil && slices.ContainsFunc(w.Kernel.Fetches(), func(f Fetched) bool { return f.SHA256 == sha256 })
+	return w != nil && slices.ContainsFunc(w.BootFiles(), func(f Fetched) bool { return f.SHA256 == sha256 })
 }
 
 // Count is the number of items of the batch.

@@ -59,11 +59,15 @@ func (l *resolver) resolve(d schemas.Document) runs.Work {
 		Completions: r.Completions, Retries: schemas.DefaultRetries, Keeps: r.WhenDone == schemas.WhenDonePowerOff,
 		Results: readLimits(r.Results)}
 	l.checkSelector(d, w.When)
-	if r.Boot == nil {
-		w.Script = l.readRunScript(d, r.Script)
-	} else {
+	switch {
+	case r.Boot != nil:
 		w.Kernel = l.readKernel(d, *r.Boot)
+	case r.ISO != nil:
+		w.ISO = new(runs.Fetched(*r.ISO))
+	default:
+		w.Script = l.readRunScript(d, r.Script)
 	}
+	w.EndsWithOff = r.EndsWith == schemas.EndsWithPowerOff
 	w.Items = l.readItems(d, r.Items)
 	if w.Completions == 0 {
 		w.Completions = cmp.Or(len(w.Items), w.Replicas)
@@ -85,6 +89,9 @@ func (l *resolver) resolve(d schemas.Document) runs.Work {
 	parts := []string{"ingot batch v1", string(w.Script), mustJSON(w.Args), mustJSON(w.Items), mustJSON(w.Count()), w.Text}
 	if w.Kernel != nil {
 		parts = append(parts, w.Kernel.Digests()...)
+	}
+	if w.ISO != nil {
+		parts = append(parts, "iso", w.ISO.SHA256)
 	}
 	w.Batch = "b" + inventory.Digest(parts...)
 	return w

@@ -138,6 +138,36 @@ func TestAKernelBeginsABatch(t *testing.T) {
 	}
 }
 
+// TestAnISOBeginsABatch: its content decides, and not where it is fetched, nor what ends a run.
+func TestAnISOBeginsABatch(t *testing.T) {
+	t.Parallel()
+	const workload = `apiVersion: ingot.dev/v1alpha1
+kind: Workload
+metadata: {name: pi}
+spec:
+  replicas: 3
+  hosts: {matchLabels: {pool: batch}}
+  run: {iso: {url: "https://a/x.iso", sha256: "KKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKK"}, endsWith: PowerOff}
+`
+	read := func(replace ...string) work.Resolved {
+		documents, findings := decode.DecodeFile("workloads/pi.yaml", []byte(strings.NewReplacer(append(replace, "K", "0")...).Replace(workload)))
+		if len(findings) > 0 {
+			t.Fatal(findings)
+		}
+		r, _ := work.Resolve(documents[0], nil)
+		return r
+	}
+	first := read()
+	if w := first.Work; w.ISO == nil || w.Kernel != nil || !w.EndsWithOff || len(w.BootFiles()) != 1 || len(first.Findings) > 0 {
+		t.Fatalf("%+v, %v", w, first.Findings)
+	}
+	for replace, anew := range map[[2]string]bool{{"https://a/", "https://b/"}: false, {"\"K", "\"2"}: true} {
+		if got := read(replace[0], replace[1]).Work.Batch; (got != first.Work.Batch) != anew {
+			t.Errorf("%s for %s: batch %s, before %s, want a new one: %t", replace[1], replace[0], got, first.Work.Batch, anew)
+		}
+	}
+}
+
 // TestMistakesOfAKernel: a secret would be on the medium for whoever reads it, and arguments are not replaced.
 func TestMistakesOfAKernel(t *testing.T) {
 	t.Parallel()

@@ -65,6 +65,7 @@ const (
 	ForgiveRuns Kind = "ForgiveRuns" // journal only: an operator's word that the machine may be claimed again
 	AssignRun   Kind = "AssignRun"   // hand the job of the run to the agent
 	WithdrawRun Kind = "WithdrawRun" // take the job of the run back: no result of it counts any more
+	FinishRun   Kind = "FinishRun"   // end the run well on behalf of its machine, which went off
 )
 
 // Action is an effect on a host, with the reason. Only the fields of the kind are set.
@@ -83,6 +84,7 @@ type Action struct {
 	// PowerOff: the machine was asked a moment ago; nothing is sent, and the power is read
 	Wait      bool
 	NamesDisk bool             // BootFromDisk: the override names the disk, as a medium stays in
+	Once      bool             // BootFromMedia: for the next start alone, where the BMC can
 	Error     string           // RecordFailed, WithdrawJob
 	Lost      bool             // WithdrawJob: the process that had the job is gone, and the attempt failed
 	Withdrawn bool             // RecordFailed, WithdrawJob: the job was taken back, and the attempt is no failure
@@ -123,7 +125,7 @@ func (k Kind) JournalOnly() bool {
 		RecordRequest, EndRequest, OpenSettings, CloseSettings, RecordSettings, OpenRun, EndRun, FreeRun, ForgiveRuns:
 		return true
 	case FetchImage, Publish, PowerOff, PowerOn, EjectMedia, InsertMedia, BootFromMedia, BootFromDisk, AssignStep,
-		GiveLeave, WithdrawJob, AssignPowerOff, Reboot, WriteSettings, AssignRun, WithdrawRun:
+		GiveLeave, WithdrawJob, AssignPowerOff, Reboot, WriteSettings, AssignRun, WithdrawRun, FinishRun:
 		return false
 	default:
 		panic("act: unknown action " + string(k))
@@ -152,7 +154,7 @@ func (k Kind) ChangesPower() bool {
 	case PowerOff, PowerOn, AssignPowerOff, Reboot:
 		return true
 	case FetchImage, Publish, EjectMedia, InsertMedia, BootFromMedia, BootFromDisk, AssignStep, GiveLeave, WithdrawJob,
-		WriteSettings, AssignRun, WithdrawRun:
+		WriteSettings, AssignRun, WithdrawRun, FinishRun:
 		return false
 	default: // a new kind of effect says here whether it changes the power
 		if !k.JournalOnly() {

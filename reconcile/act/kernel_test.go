@@ -17,7 +17,8 @@ func TestWhoWroteToTheDisks(t *testing.T) {
 	for name, test := range map[string]struct {
 		work runs.Work
 		want string
-	}{"a script": {runs.Work{Batch: "b1"}, ""}, "a kernel": {runs.Work{Batch: "b1", Kernel: &runs.Kernel{}}, "b1"}} {
+	}{"a script": {runs.Work{Batch: "b1"}, ""}, "a kernel": {runs.Work{Batch: "b1", Kernel: &runs.Kernel{}}, "b1"},
+		"an ISO": {runs.Work{Batch: "b1", ISO: &runs.Fetched{}}, "b1"}} {
 		run := test.work.BeginRun(runs.Run{ID: "r-1", Batch: "b1"}, "c1")
 		record := act.Begin(inventory.Record{ID: "m1"}, act.Action{Kind: act.OpenRun, Run: &run}, now)
 		if record.Ran != "" {

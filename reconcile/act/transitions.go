@@ -69,7 +69,7 @@ func Begin(rec inventory.Record, a Action, now time.Time) inventory.Record {
 	case OpenRun, AssignRun, EndRun, FreeRun, ForgiveRuns:
 		return recordRun(rec, a, now)
 	case FetchImage, Publish, PowerOff, EjectMedia, InsertMedia, BootFromMedia, BootFromDisk, GiveLeave, WithdrawJob,
-		AssignPowerOff, WriteSettings, WithdrawRun:
+		AssignPowerOff, WriteSettings, WithdrawRun, FinishRun:
 		// the effect can be observed, and leaves no record
 	default:
 		panic("act: unknown action " + string(a.Kind))

@@ -66,19 +66,19 @@ func permissionRows() []Row {
 	}
 }
 
-// awaitsKernel fits a machine whose run waits for its kernel.
+// awaitsKernel fits a machine whose run waits for what it boots.
 var awaitsKernel = waits(kernelboot.WaitFetched, kernelboot.WaitUnusable, kernelboot.WaitTrusted)
 
 // inputRows are the causes in what would be installed or booted.
 func inputRows() []Row {
 	return []Row{
-		{"KernelUnusable", "the kernel, an initrd or a file of a run cannot be fetched, is not the declared one, or lacks a var of the machine",
-			"{host} waits for {waits}", "Correct spec.run.boot of the Workload, the var, or the server; no machine is booted before that.",
+		{"KernelUnusable", "the kernel, an initrd, a file or the ISO of a run cannot be fetched, is not the declared one, cannot be booted, or lacks a var of the machine",
+			"{host} waits for {waits}", "Correct spec.run of the Workload, the var, or the server; no machine is booted before that.",
 			waits(kernelboot.WaitUnusable)},
 		{"KernelUntrusted", "Secure Boot of the machine would refuse the kernel of a run",
 			"{host} waits for {waits}", "Name a kernel in spec.run.boot that the distribution of the ramdisk's shim signed.",
 			waits(kernelboot.WaitTrusted)},
-		{"KernelFetched", "the kernel and the initrds of a run are being fetched and verified",
+		{"KernelFetched", "the kernel and the initrds, or the ISO, of a run are being fetched and verified",
 			"{host} waits for {waits}", nothing, waits(kernelboot.WaitFetched)},
 		{"ImageUnusable", "the image cannot be fetched, or is not the declared one (ImageUnusable)",
 			"The image of {workload} cannot be used: {hold}",

@@ -10,6 +10,7 @@ import (
 	"github.com/gitmetal/ingot/agent/wire"
 	"github.com/gitmetal/ingot/boot/redfish"
 	"github.com/gitmetal/ingot/inventory"
+	"github.com/gitmetal/ingot/inventory/runs"
 	"github.com/gitmetal/ingot/inventory/settings"
 	"github.com/gitmetal/ingot/reconcile/act"
 	"github.com/gitmetal/ingot/schemas"
@@ -47,6 +48,8 @@ func (e *Effects) doAction(ctx context.Context, desired inventory.Desired, recor
 		return e.assignRun(ctx, desired, record, action)
 	case act.WithdrawRun:
 		return e.withdrawRun(ctx, record, action)
+	case act.FinishRun:
+		return describeError(e.config.Runs.Finish(record.Run.ID, runs.Ended{}))
 	case act.AssignPowerOff:
 		return e.assignPowerOff(ctx, record)
 	case act.PowerOff, act.PowerOn, act.EjectMedia, act.BootFromMedia, act.BootFromDisk, act.Reboot, act.WriteSettings:
@@ -81,8 +84,7 @@ func (e *Effects) doAtBMC(ctx context.Context, desired inventory.Desired, action
 		outcome.Job = job
 		return outcome
 	case act.BootFromMedia:
-		_, err := client.SetBootOverride(ctx, redfish.FromMedium, redfish.Continuous)
-		return describeError(err)
+		return bootFromMedium(ctx, client, action)
 	default: // act.BootFromDisk: with the medium out, the firmware's own order finds the disk
 		if action.NamesDisk {
 			_, err := client.SetBootOverride(ctx, redfish.FromDisk, redfish.Continuous)
@@ -90,6 +92,20 @@ func (e *Effects) doAtBMC(ctx context.Context, desired inventory.Desired, action
 		}
 		return describeError(client.ClearBootOverride(ctx))
 	}
+}
+
+// bootFromMedium has the firmware start from the medium. A medium for one start is not started where every start would follow.
+func bootFromMedium(ctx context.Context, client *redfish.Client, action act.Action) act.Outcome {
+	lasting := redfish.Continuous
+	if action.Once {
+		lasting = redfish.Once
+	}
+	shown, err := client.SetBootOverride(ctx, redfish.FromMedium, lasting)
+	if err == nil && action.Once && shown.Enabled != string(redfish.Once) {
+		return act.Outcome{Result: act.Retry, Why: "the BMC has no boot override for one start, which endsWith: PowerOff needs: " +
+			"let the run end with its result"}
+	}
+	return describeError(err)
 }
 
 // openBMC gives the conversation with the host's BMC, or an outcome that says why there is no conversation.

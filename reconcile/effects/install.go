@@ -57,11 +57,16 @@ func listRefs(desired inventory.Desired) (refs []images.Ref) {
 		for _, file := range steps.ListFetched(desired.Workload.Image, desired.Workload.Steps) {
 			refs = append(refs, imageRef(file))
 		}
-	} else if desired.Run != nil && desired.Run.Kernel != nil {
-		k := desired.Run.Kernel
-		refs = append(refs, images.Ref{URL: k.Kernel.URL, SHA256: k.Kernel.SHA256, Boot: "kernel"})
-		for i, initrd := range k.Initrds {
-			refs = append(refs, images.Ref{URL: initrd.URL, SHA256: initrd.SHA256, Boot: fmt.Sprintf("initrds[%d]", i)})
+	} else if desired.Run != nil {
+		for i, file := range desired.Run.BootFiles() {
+			ref := images.Ref{URL: file.URL, SHA256: file.SHA256, Boot: fmt.Sprintf("boot.initrds[%d]", i-1)}
+			if i == 0 {
+				ref.Boot = "boot.kernel"
+			}
+			if desired.Run.ISO != nil {
+				ref.Boot = "iso"
+			}
+			refs = append(refs, ref)
 		}
 	}
 	return refs

@@ -19,6 +19,8 @@ import (
 type Runs interface {
 	// Begin lets a run leave files until it ends; a repeated call changes nothing.
 	Begin(run runs.Run, limits runs.Limits) error
+	// Finish ends a run that ended well or not; files that it must leave and did not make it fail. The first end stands.
+	Finish(id string, ended runs.Ended) error
 	// GiveUp ends a run whose result shall not count any more; a run that has ended stays as it is.
 	GiveUp(id, why string) error
 	// Report is what a run said so far; zero for a run that is not known.
@@ -27,19 +29,19 @@ type Runs interface {
 	Access(id string) (path, token string)
 }
 
-// bootsKernel reports whether the boot of a record is that of a kernel of one's own.
+// bootsKernel reports whether the boot of a record is that of a kernel or an ISO of one's own.
 func bootsKernel(record inventory.Record) bool {
 	return bootsRamdisk(record) && record.Run != nil && record.Run.Booted != nil
 }
 
-// serveKernel serves the medium of a kernel, and lets its run leave files. A run that is over can leave nothing more. The
+// serveKernel serves the medium of a kernel, or an ISO as it is, and lets its run leave files. A run that is over can leave nothing more. The
 // medium of a run whose Workload is gone starts nothing.
 func (e *Effects) serveKernel(desired inventory.Desired, record inventory.Record) error {
 	run := *record.Run
 	if e.config.Runs == nil {
 		return errors.New("the results of runs are not kept: this is a bug in ingot")
 	}
-	known := desired.Run != nil && desired.Run.Kernel != nil && desired.Run.Batch == run.Batch
+	known := desired.Run != nil && desired.Run.BootsOwn() && desired.Run.Batch == run.Batch
 	if err := e.admitResults(desired, record); err != nil {
 		return err
 	}
@@ -49,6 +51,13 @@ func (e *Effects) serveKernel(desired inventory.Desired, record inventory.Record
 		return nil
 	case run.IsOver() || !known:
 		return e.config.Media.PublishEmpty(key)
+	}
+	if desired.Run.ISO != nil {
+		part, err := e.openPart(*desired.Run.ISO)
+		if err == nil {
+			e.config.Media.PublishISO(key, part)
+		}
+		return err
 	}
 	medium, err := e.buildMedium(desired, run.Run)
 	if err != nil {
@@ -104,7 +113,7 @@ func (e *Effects) describeRun(desired inventory.Desired, run runs.Run) runfiles.
 func (e *Effects) openPart(file runs.Fetched) (media.Part, error) {
 	opened, size, err := e.config.Images.Open(file.SHA256)
 	if err != nil {
-		return media.Part{}, fmt.Errorf("a file of the kernel's medium is not in the mirror: %w", err)
+		return media.Part{}, fmt.Errorf("a file of the run's medium is not in the mirror: %w", err)
 	}
 	part := media.Part{SHA256: file.SHA256, Size: size, Content: mirrored{e.config.Images, file.SHA256}}
 	return part, opened.Close()
@@ -140,12 +149,12 @@ func (e *Effects) observeRun(desired inventory.Desired, record inventory.Record,
 		}
 		observed.Run = report
 	}
-	if desired.Run != nil && desired.Run.Kernel != nil && record.Run == nil && observed.Image.State == inventory.ImageReady {
+	if desired.Run != nil && desired.Run.BootsOwn() && record.Run == nil && observed.Image.State == inventory.ImageReady {
 		observed.Kernel = e.observeKernel(desired)
 	}
 }
 
-// kernels remembers what was found in kernels, by digest. A kernel of a digest does not change.
+// kernels remembers what was found in kernels and ISOs, by digest. A file of a digest does not change.
 type kernels struct {
 	mu    sync.Mutex
 	known map[string]inventory.KernelState
@@ -163,21 +172,34 @@ func (k *kernels) remember(digest string, state inventory.KernelState) {
 	k.known[digest] = state
 }
 
-// observeKernel reads who signed the kernel, and tries to make the files of the machine.
+// observeKernel reads who signed the kernel, and tries to make the files of the machine; or whether UEFI can start the ISO.
 func (e *Effects) observeKernel(desired inventory.Desired) inventory.KernelState {
-	digest := desired.Run.Kernel.Kernel.SHA256
+	digest := desired.Run.BootFiles()[0].SHA256
 	e.kernels.mu.Lock()
 	state, known := e.kernels.known[digest]
 	e.kernels.mu.Unlock()
 	if !known {
-		if state = e.readSignatures(digest); state.Error == "" {
+		if state = e.inspectBoot(desired, digest); state.Error == "" {
 			e.kernels.remember(digest, state)
 		}
+	}
+	if desired.Run.ISO != nil {
+		return state
 	}
 	if _, err := e.describeRun(desired, runs.Run{ID: "none", Workload: desired.Run.Workload, Batch: desired.Run.Batch}).Files(); err != nil {
 		state.Error = err.Error()
 	}
 	return state
+}
+
+func (e *Effects) inspectBoot(desired inventory.Desired, digest string) inventory.KernelState {
+	if desired.Run.ISO == nil {
+		return e.readSignatures(digest)
+	}
+	if err := media.CheckBootable(mirrored{e.config.Images, digest}); err != nil {
+		return inventory.KernelState{Error: "the ISO cannot be started from UEFI: " + err.Error()}
+	}
+	return inventory.KernelState{}
 }
 
 func (e *Effects) readSignatures(digest string) inventory.KernelState {

@@ -29,6 +29,13 @@ func (h *heard) Begin(run runs.Run, limits runs.Limits) error {
 	return h.broken
 }
 
+func (h *heard) Finish(_ string, ended runs.Ended) error {
+	if h.report.Ended == nil && h.report.Orphan == "" {
+		h.report.Ended = &ended
+	}
+	return h.broken
+}
+
 func (h *heard) GiveUp(_, why string) error {
 	if h.report.Ended == nil && h.report.Orphan == "" {
 		h.report.Orphan = why
@@ -112,6 +119,37 @@ func TestTheMediumOfARunThatIsOver(t *testing.T) {
 		if over := r.record.Run.IsOver(); over != (results.report.Orphan != "") || over == (len(results.begun) > 0) {
 			t.Errorf("%s: begun %q, given up %q", name, results.begun, results.report.Orphan)
 		}
+	}
+}
+
+// TestAnISOIsServed as it is, unless UEFI could not start it, and its run ends when it is told to.
+func TestAnISOIsServed(t *testing.T) {
+	t.Parallel()
+	r, results := newKernelRig(t)
+	iso := sim.NewISO("off")
+	if err := os.WriteFile(filepath.Join(r.mirror, "sha256-"+digest(iso)), iso, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	r.desired.Run.Kernel, r.desired.Run.ISO = nil, &runs.Fetched{URL: "http://127.0.0.1:1/a.iso", SHA256: digest(iso)}
+	if got := r.observe(); got.Media.URL != r.url() || got.Image.State != inventory.ImageReady || got.Kernel.Error != "" {
+		t.Fatalf("observed %+v", got)
+	}
+	if status, medium := r.get(r.url()); status != http.StatusOK || !bytes.Equal(medium, iso) {
+		t.Errorf("the medium has %d bytes, %d, want the ISO's %d", len(medium), status, len(iso))
+	}
+	if got := r.observe(); !got.Media.WasRead(inventory.MediumISO) {
+		t.Errorf("observed %+v, want the ISO read", got.Media)
+	}
+	if r.wantDone(act.FinishRun); results.report.Ended == nil || results.report.Ended.Exit != 0 {
+		t.Errorf("%+v, want the run ended well", results.report)
+	}
+	r.record.Run, r.record.Boot = nil, nil
+	if got := r.observe().Kernel; got.Error != "" {
+		t.Errorf("before its run: %+v", got)
+	}
+	r.desired.Run.ISO.SHA256 = digest(sim.NewKernel())
+	if got := r.observe().Kernel; got.Error != "the ISO cannot be started from UEFI: it is no ISO 9660 image" {
+		t.Errorf("of a file that is no ISO: %+v", got)
 	}
 }
 

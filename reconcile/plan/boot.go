@@ -213,10 +213,8 @@ func (h *host) leaveRamdisk(after time.Duration, why string) *act.Action {
 		return nil
 	}
 	if h.IsOff() {
-		for _, slot := range h.Observed.BMC.Media {
-			if slot.Inserted && slot.Image == h.Observed.Media.URL && h.Observed.Evidence.Ejects < bootmethod.MaxEjects {
-				return &act.Action{Kind: act.EjectMedia, Reason: why}
-			}
+		if bootmethod.IsIn(h.Observed) && h.Observed.Evidence.Ejects < bootmethod.MaxEjects {
+			return &act.Action{Kind: act.EjectMedia, Reason: why}
 		}
 		return &act.Action{Kind: act.CloseBoot, Reason: why}
 	}

@@ -76,6 +76,14 @@ func TestARunOfAKernel(t *testing.T) {
 	read := func(r *inventory.Record, o *inventory.Observed) {
 		o.Media.Parts[1].Read, o.Media.Parts[1].Last = 100, r.Boot.Started.Add(time.Second)
 	}
+	isISO := func(_ *inventory.Record, o *inventory.Observed) {
+		o.Media.Parts = []inventory.MediumPart{{Name: inventory.MediumISO, Size: 1 << 30, Read: 4 << 20}}
+	}
+	endsWithOff := func(r *inventory.Record, _ *inventory.Observed) {
+		run := *r.Run
+		run.Booted = &runs.Booted{Deadline: run.Booted.Deadline, EndsWithOff: true}
+		r.Run = &run
+	}
 	late := func(_ *inventory.Record, o *inventory.Observed) { o.Attended.Started = 21 * time.Minute }
 	for name, test := range map[string]struct {
 		changes []change
@@ -106,6 +114,15 @@ func TestARunOfAKernel(t *testing.T) {
 		"its Workload is gone, over its deadline": {[]change{handed, overdue, func(_ *inventory.Record, o *inventory.Observed) {
 			o.Order = runs.Order{Workload: "own", TakeBack: "gone"}
 		}}, act.WithdrawRun, "", "longer"},
+		"it looked at its ISO":                 {[]change{isISO, late}, act.OpenBoot, "", "looked at the ISO and did not start it"},
+		"its ISO is to be read":                {[]change{isISO}, "", "", "the machine to read the ISO of its run"},
+		"its ISO was read":                     {[]change{isISO, func(_ *inventory.Record, o *inventory.Observed) { o.Media.Parts[0].Read = 8 << 20 }}, act.AssignRun, "", ""},
+		"it ends with off, and is on":          {[]change{handed, endsWithOff}, "", "", "the end of item 0"},
+		"it ends with off, which happened":     {[]change{handed, endsWithOff, off}, act.FinishRun, "", "the machine went off"},
+		"it ends with off, after a short run":  {[]change{read, endsWithOff, off}, act.FinishRun, "", "the machine went off"},
+		"it ends with off, and was not begun":  {[]change{endsWithOff, off}, act.OpenBoot, "", "the machine went off"},
+		"it ends with off, and lacks a result": {[]change{handed, endsWithOff, off, said(runs.Report{Ended: &runs.Ended{Error: "no file"}})}, act.EndRun, runs.Failed, ""},
+		"it ends with off, over its deadline":  {[]change{handed, endsWithOff, overdue}, act.WithdrawRun, "", "longer"},
 		"it is cancelled at once": {[]change{handed, func(_ *inventory.Record, o *inventory.Observed) {
 			o.Order.TakeBack, o.Order.Now = "the batch was cancelled", true
 		}}, act.WithdrawRun, "", "cancelled"},

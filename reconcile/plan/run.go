@@ -64,6 +64,7 @@ func (h *host) serveWorkloads() (Plan, bool) {
 //	the run                                              due
 //	has a job that ended                                 EndRun
 //	is over                                              the machine off, its medium out, the override away: FreeRun
+//	ends when its machine goes off, which happened       FinishRun
 //	was not handed out, and is not wanted any more       EndRun: withdrawn
 //	is to be taken back at once                          WithdrawRun
 //	has a machine that went off, or a silent agent       WithdrawRun: lost; then EndRun
@@ -160,6 +161,8 @@ func (h *host) continueRun(run runs.UnderWay) Plan {
 	silent := !ready && h.Record.Boot != nil && h.Observed.Agent.Boot == h.Record.Boot.ID && !h.AgentAlive()
 	unbootable := p.Hold != nil && p.Hold.Reason == change.BootFailed
 	switch {
+	case h.EndedWithOff(settle):
+		return planAction(Running, act.Action{Kind: act.FinishRun, Reason: "the machine went off, which ends its run"})
 	case run.Handed && (bootsAgain || silent || unbootable):
 		why := "the agent has said nothing for " + h.Deadlines.Silence.String()
 		if bootsAgain {
@@ -198,14 +201,13 @@ func (h *host) continueRun(run runs.UnderWay) Plan {
 // handOutRun hands the job of a run to the agent of the boot; the same job again changes nothing.
 func (h *host) handOutRun(run runs.UnderWay) Plan {
 	work := h.Observed.Order.Work
-	switch {
-	case work == nil || work.Batch != run.Batch:
-		if !run.Handed {
-			return h.endRun(run.Withdrawn("the fleet asks for other runs"))
-		}
-		return h.loseRun(run, inventory.Job{}, "its job is not known any more, and the fleet asks for other runs")
+	if work != nil && work.Batch == run.Batch {
+		return planAction(Running, act.Action{Kind: act.AssignRun, Execution: work, Reason: "the ramdisk is up"})
 	}
-	return planAction(Running, act.Action{Kind: act.AssignRun, Execution: work, Reason: "the ramdisk is up"})
+	if !run.Handed {
+		return h.endRun(run.Withdrawn("the fleet asks for other runs"))
+	}
+	return h.loseRun(run, inventory.Job{}, "its job is not known any more, and the fleet asks for other runs")
 }
 
 // loseRun ends a run that was lost with its machine. A job that the hub has is taken back before, so that no later result

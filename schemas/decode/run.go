@@ -12,11 +12,9 @@ import (
 // notSupported are fields of a Workload that belong to the contract and that this version does not read.
 var notSupported = map[string]string{
 	"spec.ring":            "a Workload with run follows the trunk",
-	"spec.run.plugin":      "run a script, or a kernel",
+	"spec.run.plugin":      "run a script, a kernel or an ISO",
 	"spec.run.boot.loader": "the shim and GRUB of the ramdisk of ingot start the kernel",
-	"spec.run.iso":         "run a script in the ramdisk of ingot, or a kernel",
 	"spec.run.isolation":   "every run has a boot of its own",
-	"spec.run.endsWith":    "a run ends with the end of its script, or with what its kernel says",
 	"spec.run.ready":       "a run has no readiness",
 	"spec.run.disks":       "a run is given no disk",
 	"spec.run.scratch":     "a run is given no disk",

@@ -9,18 +9,38 @@ import (
 	"github.com/gitmetal/ingot/schemas"
 )
 
-// checkRunForm checks what is run: a script, or a kernel.
+// checkRunForm checks what is run: a script, a kernel or an ISO.
 func (c *checker) checkRunForm(r schemas.Run) {
-	const script, boot = "spec.run.script", "spec.run.boot"
+	const script, boot, iso = "spec.run.script", "spec.run.boot", "spec.run.iso"
+	c.checkEndsWith(r)
 	switch {
-	case r.Boot == nil && !c.document.Fields.IsMisspelt(boot):
+	case r.Boot == nil && r.ISO == nil && !c.document.Fields.IsMisspelt(boot) && !c.document.Fields.IsMisspelt(iso):
 		if c.checkRequired(script, r.Script) {
 			c.checkPath(script, r.Script)
 		}
 	case r.Boot != nil && c.document.IsWritten(script):
 		c.addError(boot, "keep one of them", "it does not go together with spec.run.script")
+	case r.ISO != nil && c.document.IsWritten(script):
+		c.addError(iso, "keep one of them", "it does not go together with spec.run.script")
+	case r.ISO != nil && r.Boot != nil:
+		c.addError(iso, "keep one of them", "it does not go together with spec.run.boot")
 	case r.Boot != nil:
 		c.checkRunBoot(boot, *r.Boot)
+	case r.ISO != nil:
+		c.checkImage(iso, *r.ISO)
+	}
+}
+
+// checkEndsWith checks what ends a run. An ISO is told no token.
+func (c *checker) checkEndsWith(r schemas.Run) {
+	const field = "spec.run.endsWith"
+	c.checkOneOf(field, r.EndsWith, schemas.EndsWithResult, schemas.EndsWithPowerOff)
+	switch {
+	case r.Script != "" && c.document.IsWritten(field):
+		c.addError(field, "leave it out", "a run of a script ends with its script")
+	case r.ISO != nil && r.EndsWith != schemas.EndsWithPowerOff:
+		c.addError("spec.run.iso", "endsWith: PowerOff, and have the ISO power its machine off",
+			"not supported yet: an ISO that says over HTTP how it ended")
 	}
 }
 

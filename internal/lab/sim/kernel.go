@@ -103,17 +103,17 @@ func (k kernelRun) upload(ctx context.Context, method, path, body string) error 
 	return nil
 }
 
-// startsKernel starts the kernel of a user from a medium that has one.
-func (m *Machine) startsKernel(ctx context.Context, medium []byte, r *run) bool {
-	k, is := readKernel(medium)
-	if !is {
-		return false
+// startsOwn starts the kernel or the ISO of a user from a medium that has one.
+func (m *Machine) startsOwn(ctx context.Context, medium []byte, r *run) bool {
+	started, err := m.startsISO(ctx, medium, r)
+	if k, is := readKernel(medium); is && !started {
+		started, err = true, m.runKernel(ctx, k, r)
 	}
-	if err := m.runKernel(ctx, k, r); err != nil && ctx.Err() == nil {
-		m.printLine("kernel: %v", err)
-		m.config.Log.Warn("kernel", "machine", m.config.Identity.Serial, "error", err)
+	if err != nil && ctx.Err() == nil {
+		m.printLine("run: %v", err)
+		m.config.Log.Warn("run", "machine", m.config.Identity.Serial, "error", err)
 	}
-	return true
+	return started
 }
 
 // NewKernel makes the smallest program that UEFI firmware would start. It is not signed.

@@ -233,7 +233,7 @@ func (m *Machine) runFirmware(ctx context.Context, boot bmc.Boot, r *run) {
 	}
 	if boot.From == bmc.FromCD && boot.MediaURL != "" {
 		medium, err := readMedium(ctx, boot.MediaURL)
-		if err == nil && m.startsKernel(ctx, medium, r) {
+		if err == nil && m.startsOwn(ctx, medium, r) {
 			return
 		}
 		var config wire.BootConfig

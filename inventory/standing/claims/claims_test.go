@@ -310,6 +310,7 @@ func BenchmarkChoose(b *testing.B) {
 func TestWhoMayBootAKernel(t *testing.T) {
 	t.Parallel()
 	kernel := runs.Work{Workload: "own", Batch: "b1", Replicas: 1, Kernel: &runs.Kernel{}}
+	iso := runs.Work{Workload: "own", Batch: "b1", Replicas: 1, ISO: &runs.Fetched{}}
 	blank, data := inventory.Content{Blank: true}, inventory.Content{Signature: "1234567812345678"}
 	disks := func(contents ...inventory.Content) (all []inventory.Disk) {
 		for i, c := range contents {
@@ -326,6 +327,8 @@ func TestWhoMayBootAKernel(t *testing.T) {
 		"without a disk":            {kernel, nil, ""},
 		"blank disks":               {kernel, disks(blank, blank), ""},
 		"a disk that holds data":    {kernel, disks(blank, data), "its disk SN1 is not blank"},
+		"an ISO, and blank disks":   {iso, disks(blank), ""},
+		"an ISO, and data":          {iso, disks(data), "its disk SN0 is not blank, and the ISO of workload own may write to it"},
 		"a disk that is unreadable": {kernel, disks(inventory.Content{Unreadable: "input/output error"}), "its disk SN0 is not blank"},
 	} {
 		m := free("m1")
@@ -367,6 +370,7 @@ func TestTheLookBeforeAKernel(t *testing.T) {
 		"a run of the batch since":       {kernel, 4, "b1", false},
 		"a run of another batch since":   {kernel, 4, "b0", true},
 		"another batch, looked at since": {kernel, 6, "", false},
+		"an ISO":                         {runs.Work{Workload: "own", Batch: "b1", ISO: &runs.Fetched{}}, 4, "", true},
 		"a script":                       {runs.Work{Workload: "pi", Batch: "b1"}, 4, "", false},
 	} {
 		record := m.Record

@@ -29,9 +29,11 @@ func Prepare(boot schemas.Boot, o inventory.Observed, b inventory.Boot) (due *ac
 //	another medium is in                       EjectMedia
 //	this boot's medium is not in               InsertMedia
 //	the override does not name the medium      BootFromMedia
+//	the override lasts, for a medium for once  BootFromMedia
 //	all is so                                  PowerOn
 func prepareVirtualMedia(o inventory.Observed, b inventory.Boot) (due *act.Action, waits string) {
-	want := o.Media.URL
+	want, run := o.Media.URL, o.Record.Run
+	once := run != nil && run.Booted != nil && run.Booted.EndsWithOff
 	inserted, other := false, false
 	for _, slot := range o.BMC.Media {
 		inserted = inserted || slot.Inserted
@@ -44,6 +46,8 @@ func prepareVirtualMedia(o inventory.Observed, b inventory.Boot) (due *act.Actio
 		return &act.Action{Kind: act.EjectMedia, Reason: "another medium is in"}, ""
 	case !inserted:
 		return &act.Action{Kind: act.InsertMedia, Boot: &b, Reason: "this boot's medium must be in"}, ""
+	case once && (!StartsFromMedia(o.BMC.Override) || o.BMC.Override.Enabled != "Once"):
+		return &act.Action{Kind: act.BootFromMedia, Boot: &b, Once: true, Reason: "the firmware must start from the medium, once"}, ""
 	case !StartsFromMedia(o.BMC.Override):
 		why := "the firmware must start from the medium, also after a power cut"
 		return &act.Action{Kind: act.BootFromMedia, Boot: &b, Reason: why}, ""
@@ -68,7 +72,7 @@ const MaxEjects = 3
 func Clear(o inventory.Observed) *act.Action {
 	const why = "the machine is off and is left alone: it shall start from its disk"
 	b, op := o.Record.Boot, o.Record.Operation
-	ours := slices.ContainsFunc(o.BMC.Media, func(s inventory.Slot) bool { return s.Inserted && s.Image == o.Media.URL && s.Image != "" })
+	ours := IsIn(o)
 	switch {
 	case b == nil || b.Target != inventory.FromRamdisk, op != nil && op.HasBegun(), !ours:
 		return nil
@@ -79,6 +83,11 @@ func Clear(o inventory.Observed) *act.Action {
 	default:
 		return nil
 	}
+}
+
+// IsIn reports whether the medium of this boot is in a virtual drive.
+func IsIn(o inventory.Observed) bool {
+	return slices.ContainsFunc(o.BMC.Media, func(s inventory.Slot) bool { return s.Inserted && s.Image == o.Media.URL && s.Image != "" })
 }
 
 // StartsFromDisk reports whether the firmware is told to start from the disk.

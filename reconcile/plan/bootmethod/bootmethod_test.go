@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"github.com/gitmetal/ingot/inventory"
+	"github.com/gitmetal/ingot/inventory/runs"
 	"github.com/gitmetal/ingot/reconcile/act"
 	"github.com/gitmetal/ingot/reconcile/plan/bootmethod"
 	"github.com/gitmetal/ingot/schemas"
@@ -34,6 +35,23 @@ func TestPrepareVirtualMedia(t *testing.T) {
 		due, waits := bootmethod.Prepare(schemas.Boot{Method: schemas.VirtualMedia}, o, inventory.Boot{ID: "b1"})
 		if (test.want == "") != (due == nil && waits != "") || due != nil && due.Kind != test.want {
 			t.Errorf("%s: %+v, %q; want %q", name, due, waits, test.want)
+		}
+	}
+}
+
+// TestAMediumThatIsStartedOnce: the override of a run that ends with its machine off lasts for one start.
+func TestAMediumThatIsStartedOnce(t *testing.T) {
+	t.Parallel()
+	for once, run := range map[bool]*runs.UnderWay{false: {Booted: &runs.Booted{}}, true: {Booted: &runs.Booted{EndsWithOff: true}}} {
+		o := inventory.Observed{Media: inventory.MediaState{URL: "https://daemon/b1"}, Record: inventory.Record{Run: run}}
+		o.BMC.Media = []inventory.Slot{{ID: "Cd", Inserted: true, Image: o.Media.URL}}
+		for enabled, want := range map[string]act.Kind{"Disabled": act.BootFromMedia, "Once": act.PowerOn,
+			"Continuous": map[bool]act.Kind{false: act.PowerOn, true: act.BootFromMedia}[once]} {
+			o.BMC.Override = inventory.Override{Target: "Cd", Enabled: enabled}
+			due, _ := bootmethod.Prepare(schemas.Boot{Method: schemas.VirtualMedia}, o, inventory.Boot{ID: "b1"})
+			if due == nil || due.Kind != want || due.Kind == act.BootFromMedia && due.Once != once {
+				t.Errorf("a run that ends with off %t, the override %s: %+v, want %s", once, enabled, due, want)
+			}
 		}
 	}
 }

@@ -18,6 +18,7 @@ func (m *Machine) TakesOver() bool {
 // that fits decides:
 //
 //	read of the medium                 why
+//	too little of an ISO               the firmware, or the ISO's loader, did not go on
 //	all, or it is not known            the agent does not reach the daemon
 //	the kernel, not the boot's config  the ramdisk was not read to its end
 //	GRUB, not the kernel               GRUB did not start the kernel
@@ -26,6 +27,8 @@ func (m *Machine) TakesOver() bool {
 func (m *Machine) WhyNoAgent() string {
 	read, within := m.Observed.Media, fmt.Sprintf(" within %s", m.Deadlines.Agent)
 	switch {
+	case read.HasPart(inventory.MediumISO):
+		return "the machine looked at the ISO and did not start it" + within + ": Secure Boot may refuse its loader"
 	case read.WasRead(inventory.MediumOverlay), !read.LayoutIsKnown():
 		return "the agent did not enrol" + within + ": it must reach advertise.agents"
 	case read.WasRead(inventory.MediumKernel):

@@ -38,21 +38,33 @@ func (m *Machine) reportedJob(run runs.UnderWay) inventory.Job {
 	return job
 }
 
-// KernelStarted reports whether the kernel of the run under way was started: the machine has read its last initrd, or the
-// run was heard. It may be read before the time of the power-on is known, so no times are compared; a BMC that copies a
+// KernelStarted reports whether the kernel or the ISO of the run under way was started: the machine has read its last initrd
+// or a good part of the ISO, or the run was heard. It may be read before the time of the power-on is known, so no times are compared; a BMC that copies a
 // medium whole when it is inserted reads it too early, and then only the deadline of the run ends a boot that fails.
 func (m *Machine) KernelStarted() bool {
 	run := m.Record.Run
-	return run != nil && run.Booted != nil && (run.Handed || m.Observed.Media.WasRead(inventory.MediumOverlay) ||
+	media := m.Observed.Media
+	return run != nil && run.Booted != nil && (run.Handed || media.WasRead(inventory.MediumOverlay) || media.WasRead(inventory.MediumISO) ||
 		m.Observed.Run.Ended != nil || !m.Observed.Run.Heard.IsZero())
 }
 
-// NameStarted names what a boot from a medium waits for: the agent, or the kernel of the run under way.
+// NameStarted names what a boot from a medium waits for: the agent, or what the run under way boots.
 func (m *Machine) NameStarted(agent string) string {
-	if run := m.Record.Run; run != nil && run.Booted != nil {
+	switch run := m.Record.Run; {
+	case run == nil || run.Booted == nil:
+		return agent
+	case m.Observed.Media.HasPart(inventory.MediumISO):
+		return "the machine to read the ISO of its run"
+	default:
 		return "the machine to read the kernel and the initrds of its run"
 	}
-	return agent
+}
+
+// EndedWithOff reports whether the run under way is one that ends when its machine goes off, and that has happened.
+func (m *Machine) EndedWithOff(settled time.Duration) bool {
+	run := m.Record.Run
+	return run != nil && run.Booted != nil && run.Booted.EndsWithOff && m.Record.Boot != nil && m.KernelStarted() && m.IsOff() &&
+		m.Observed.Attended.Started > settled
 }
 
 // IsKernelSilent reports whether nothing can end a run without an agent any more while its BMC does not answer: its deadline

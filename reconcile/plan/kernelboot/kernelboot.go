@@ -1,4 +1,4 @@
-// Package kernelboot decides about the boot of a kernel of one's own for a run: Prepare says what is due before a machine is
+// Package kernelboot decides about the boot of a kernel or an ISO of one's own for a run: Prepare says what is due before a machine is
 // touched for it. Package plan does the rest, as for the ramdisk. Pure.
 package kernelboot
 
@@ -13,25 +13,25 @@ import (
 
 // Waits that others tell from each other; the rest of each text is the reason.
 const (
-	WaitFetched  = "the kernel and the initrds of its run to be fetched and verified"
-	WaitUnusable = "a kernel that can be booted: "
+	WaitFetched  = "what its run boots to be fetched and verified"
+	WaitUnusable = "a medium that can be booted: "
 	WaitTrusted  = "a kernel that Secure Boot lets start: "
 )
 
-// Prepare gives what is due before a machine is booted for the run of a kernel, or says what the run waits for; neither when
+// Prepare gives what is due before a machine is booted for the run of a kernel or an ISO, or says what the run waits for; neither when
 // the machine may be booted, and for a run of a script. The first row that fits decides:
 //
-//	the kernel and the initrds                         due
+//	the files that are booted                          due
 //	are not in the mirror                              FetchImage
 //	are being fetched                                  wait
 //	cannot be fetched                                  FetchImage, and wait
 //	cannot be booted, or be given their files          wait
 //	would be refused by Secure Boot (WhyRefused)       wait
 func Prepare(o inventory.Observed, facts *inventory.Facts) (due *act.Action, waits string) {
-	if o.Order.Work == nil || o.Order.Work.Kernel == nil || !o.Order.Look && o.Order.Next == nil {
+	if o.Order.Work == nil || !o.Order.Work.BootsOwn() || !o.Order.Look && o.Order.Next == nil {
 		return nil, ""
 	}
-	fetch := &act.Action{Kind: act.FetchImage, Reason: "the kernel must be verified before anything boots it"}
+	fetch := &act.Action{Kind: act.FetchImage, Reason: "what a run boots must be verified before"}
 	switch image := o.Image; image.State {
 	case inventory.ImageMissing:
 		return fetch, WaitFetched
@@ -46,6 +46,8 @@ func Prepare(o inventory.Observed, facts *inventory.Facts) (due *act.Action, wai
 	switch why := WhyRefused(o.Kernel, facts); {
 	case o.Kernel.Error != "":
 		return nil, WaitUnusable + o.Kernel.Error
+	case o.Order.Work.ISO != nil:
+		return nil, "" // nobody can tell here who signed what the ISO starts
 	case why != "":
 		return nil, WaitTrusted + why
 	default:

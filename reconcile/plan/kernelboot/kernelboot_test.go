@@ -41,6 +41,10 @@ func TestPrepare(t *testing.T) {
 			due != nil && due.Kind != test.due {
 			t.Errorf("%s: %+v, %q; want %q, %q", name, due, waits, test.due, test.waits)
 		}
+		o.Order.Work = &runs.Work{ISO: &runs.Fetched{}}
+		if _, waits := kernelboot.Prepare(o, secured()); (waits == "") != (test.waits == "" || strings.HasPrefix(test.waits, kernelboot.WaitTrusted)) {
+			t.Errorf("%s, of an ISO: it waits for %q", name, waits)
+		}
 		o.Order.Work = &runs.Work{}
 		if due, waits := kernelboot.Prepare(o, secured()); due != nil || waits != "" {
 			t.Errorf("%s, of a script: %+v, %q; want nothing", name, due, waits)

@@ -23,7 +23,7 @@ type Known struct {
 }
 
 // Change is what a change means for a Workload with spec.run: which machines it claims and gives back, and whether a
-// batch begins. A disk is written only by a Workload that boots a kernel of its own, whose Lines say so.
+// batch begins. A disk is written only by a Workload that boots a kernel or an ISO of its own, whose Lines say so.
 type Change struct {
 	Workload string   `json:"workload"`
 	Lines    []string `json:"lines"`
@@ -91,8 +91,11 @@ func (c *Change) addBatch(s runs.State, w runs.Work) {
 		c.add("the batch ended earlier: nothing begins; another spec.run.batch begins it anew")
 	default:
 		c.add("a batch of %d items begins; one before it starts no more runs", w.Count())
-		if w.Kernel != nil {
-			c.add("its kernel may write to every disk: only machines whose disks are all blank are claimed")
+		if w.BootsOwn() {
+			c.add("its %s may write to every disk: only machines whose disks are all blank are claimed", w.Form())
+		}
+		if w.ISO != nil {
+			c.add("who signed the loader of its ISO is not known: with Secure Boot on the firmware decides")
 		}
 	}
 }

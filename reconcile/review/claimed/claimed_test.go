@@ -1,6 +1,8 @@
 package claimed_test
 
 import (
+	"slices"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -33,5 +35,14 @@ func TestAKernelInThePlan(t *testing.T) {
 	}}}
 	if diff := cmp.Diff(want, claimed.Compare(inventory.Fleet{}, fleet, known)); diff != "" {
 		t.Errorf("the plan (-want +got):\n%s", diff)
+	}
+	own := fleet.Runs["own"]
+	own.Kernel, own.ISO = nil, &runs.Fetched{}
+	fleet.Runs["own"] = own
+	want[0].Lines[2] = "its ISO may write to every disk: only machines whose disks are all blank are claimed"
+	want[0].Lines[5] = strings.Replace(want[0].Lines[5], "the kernel", "the ISO", 1)
+	want[0].Lines = slices.Insert(want[0].Lines, 3, "who signed the loader of its ISO is not known: with Secure Boot on the firmware decides")
+	if diff := cmp.Diff(want, claimed.Compare(inventory.Fleet{}, fleet, known)); diff != "" {
+		t.Errorf("the plan of an ISO (-want +got):\n%s", diff)
 	}
 }
