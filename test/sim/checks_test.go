@@ -11,6 +11,8 @@ import (
 
 	"github.com/gitmetal/ingot/agent/wire"
 	"github.com/gitmetal/ingot/inventory"
+	"github.com/gitmetal/ingot/reconcile"
+	"github.com/gitmetal/ingot/reconcile/cause"
 	"github.com/gitmetal/ingot/reconcile/journal"
 	"github.com/gitmetal/ingot/reconcile/plan"
 	"github.com/gitmetal/ingot/reconcile/status"
@@ -446,6 +448,7 @@ func (c *checks) turnEnds(p *process) {
 	c.settingsAreNoInputs(string(id), view.Desired)
 	c.receiptsAreTrue(view.Observed.Record)
 	c.deadlineWasHeard(p, string(id), view)
+	c.causeIsKnown(p, view)
 	waits := view.Plan.Waits != "" || view.Plan.Hold != nil || view.Plan.Action != nil || view.Outcome.Why != ""
 	switch phase := view.Plan.Phase; phase {
 	case plan.Active:
@@ -455,6 +458,17 @@ func (c *checks) turnEnds(p *process) {
 		if !waits {
 			c.breaks("L2 a reason", "host %s is %s without a reason", id, phase)
 		}
+	}
+}
+
+// causeIsKnown checks that `ingot why` has a cause for what the look found, and counts the cause.
+func (c *checks) causeIsKnown(p *process, view reconcile.HostView) {
+	fleet := p.loop.ViewFleet()
+	found := cause.Find(cause.Case{Desired: &view.Desired, Observed: &view.Observed, Plan: &view.Plan, Action: view.Action, Outcome: view.Outcome,
+		Looked: view.Looked, Fleet: &cause.Fleet{Commit: fleet.Commit, Another: fleet.Another, Source: fleet.Source, Refused: fleet.Refused, Publish: fleet.Publish}})
+	switch c.w.causes[found.Cause]++; found.Cause {
+	case "Unknown", "OtherHold", "OtherWait":
+		c.breaks("L2 a reason that is known", "host %s is %s because of %s: %s", view.ID, view.Plan.Phase, found.Cause, found.Why)
 	}
 }
 

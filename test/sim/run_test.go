@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/gitmetal/ingot/inventory"
+	"github.com/gitmetal/ingot/reconcile/cause"
 	"github.com/gitmetal/ingot/reconcile/plan"
 )
 
@@ -17,6 +18,7 @@ type result struct {
 	broke   string
 	steps   int
 	reached map[string]int
+	causes  map[cause.Name]int
 	served  int // machines that serve what the fleet asks for, at the end
 	hosts   int
 	years   float64 // simulated machine-years
@@ -38,7 +40,7 @@ func run(s story, tell io.Writer) (r result) {
 		if caught := recover(); caught != nil {
 			w.checks.breaks("no panic", "%v\n%s", caught, debug.Stack())
 		}
-		r = result{story: s, rule: w.checks.rule, broke: w.checks.broke, steps: w.steps, reached: w.reached,
+		r = result{story: s, rule: w.checks.rule, broke: w.checks.broke, steps: w.steps, reached: w.reached, causes: w.causes,
 			served: w.countServing(), hosts: len(w.people.now.hosts),
 			years: w.now.Hours() * float64(len(w.machines)) / 8766}
 		w.end()
@@ -49,7 +51,7 @@ func run(s story, tell io.Writer) (r result) {
 }
 
 func newWorld(s story, tell io.Writer) *world {
-	w := &world{seed: s.seed, tell: tell, reached: map[string]int{}, windows: map[string][]window{}, budget: maxSteps}
+	w := &world{seed: s.seed, tell: tell, reached: map[string]int{}, causes: map[cause.Name]int{}, windows: map[string][]window{}, budget: maxSteps}
 	w.checks, w.history = newChecks(w), newHistory(w)
 	w.git = newGitServer(w)
 	w.people = newPeople(w)

@@ -12,6 +12,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/gitmetal/ingot/reconcile/cause"
 )
 
 var (
@@ -40,6 +42,7 @@ type survey struct {
 	steps   int
 	years   float64
 	reached map[string]int
+	causes  map[cause.Name]int
 	broken  []result
 	took    time.Duration
 }
@@ -48,7 +51,7 @@ type survey struct {
 func surveySeeds(from uint64, count int, stop func(result) bool) survey {
 	var mu sync.Mutex
 	var workers sync.WaitGroup
-	s := survey{reached: map[string]int{}}
+	s := survey{reached: map[string]int{}, causes: map[cause.Name]int{}}
 	began, next, ended := time.Now(), from, false
 	for range runtime.GOMAXPROCS(0) {
 		workers.Go(func() {
@@ -91,6 +94,9 @@ func (s *survey) add(r result) {
 	for kind, count := range r.reached {
 		s.reached[kind] += count
 	}
+	for name, count := range r.causes {
+		s.causes[name] += count
+	}
 	if r.rule != "" {
 		s.broken = append(s.broken, r)
 	}
@@ -103,6 +109,10 @@ func (s survey) String() string {
 		s.seeds, s.steps, float64(s.steps)/s.took.Seconds(), s.years, len(s.reached), len(s.broken))
 	for _, kind := range slices.Sorted(maps.Keys(s.reached)) {
 		fmt.Fprintf(&b, "%9d  %s\n", s.reached[kind], kind)
+	}
+	fmt.Fprintf(&b, "%d causes of `ingot why` met\n", len(s.causes))
+	for _, name := range slices.Sorted(maps.Keys(s.causes)) {
+		fmt.Fprintf(&b, "%9d  %s\n", s.causes[name], name)
 	}
 	return b.String()
 }

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"io"
 	"time"
+
+	"github.com/gitmetal/ingot/reconcile/cause"
 )
 
 // world is one simulated site: machines with their BMCs, a Git server, daemons and people. It lives in one goroutine;
@@ -25,6 +27,7 @@ type world struct {
 	people      *people
 	windows     map[string][]window // of faults, by kind
 	reached     map[string]int      // faults that somebody met, by kind
+	causes      map[cause.Name]int  // of looks, as `ingot why` names them
 	checks      *checks
 	healing     bool
 	snapshots   []snapshot
