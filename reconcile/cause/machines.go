@@ -5,6 +5,7 @@ import (
 	"github.com/gitmetal/ingot/reconcile/act"
 	"github.com/gitmetal/ingot/reconcile/plan"
 	"github.com/gitmetal/ingot/reconcile/plan/change"
+	"github.com/gitmetal/ingot/schemas"
 )
 
 // fleetRows are the causes that stop every machine.
@@ -78,6 +79,12 @@ func handsOffRows() []Row {
 			"Nothing that the agent says counts: {hold}",
 			"Find out who read the boot medium, then push any commit: it starts another boot.",
 			held(change.TokenAlarm)},
+	}
+}
+
+// idleRows are the causes of machines that nothing of the fleet is to be installed on.
+func idleRows() []Row {
+	return []Row{
 		{"Claimed", "a workload with runs has claimed the machine",
 			"{host} waits for {waits}", nothing, waits("workload ", "the machine to be off before its run")},
 		{"Retired", "spec.retire was done: every disk of it is erased and read back",
@@ -91,6 +98,16 @@ func handsOffRows() []Row {
 			"Nothing is to run on {host}; the machine was told to go off, its agent fell silent, and the machine is still on.",
 			readConsole + ", and power the machine off at its BMC if its ramdisk hangs.",
 			all(inPhase(plan.Unmanaged), waits("a workload, and the machine to go off"))},
+		{"NoBMC", "the file of the host has no spec.bmc",
+			"The daemon can neither look at the machine nor install anything, because {file} has no spec.bmc.",
+			"Write spec.bmc into {file}.",
+			all(either(waits(waitBMCLook), all(inPhase(plan.Unmanaged), waits(waitWorkload))), func(c *Case) bool {
+				return c.Desired.BMC == nil && c.Desired.Lifecycle == schemas.Managed // the page of a host does not tell
+			})},
+		{"Unclaimed", "the machine is free for workloads with runs, and none has claimed it",
+			"{host} is free for runs, and waits for {waits}",
+			"Nothing; or have spec.hosts and spec.replicas of a Workload with runs take the machine in.",
+			all(inPhase(plan.Unmanaged), waits("a workload that claims it"))},
 		{"NoWorkload", "the fleet names no workload for the host",
 			"The fleet names no workload for {host}, so nothing is installed.",
 			"Write spec.workload into {file} if something shall be installed.",
@@ -126,10 +143,6 @@ func bmcRows() []Row {
 			"Run `ingot bmc check {bmc}`: it says what is missing.",
 			all(held(change.BMCRefused), not(refusedTo(act.PowerOn, act.PowerOff, act.InsertMedia, act.EjectMedia,
 				act.BootFromMedia, act.BootFromDisk)))},
-		{"NoBMC", "the file of the host has no spec.bmc",
-			"The daemon has no BMC to ask, because {file} has no spec.bmc.",
-			"Write spec.bmc into {file}.",
-			all(waits(waitBMCLook), func(c *Case) bool { return c.Desired.BMC == nil && c.Desired.ID != "" })},
 		{"BMCNotAsked", "the BMC was not asked yet",
 			"The BMC was not asked yet.",
 			nothing, waits(waitBMCLook)},
@@ -138,9 +151,9 @@ func bmcRows() []Row {
 			"Run `ingot consent --takeover {host}` if the machine may be powered off.",
 			held(change.FoundRunning)},
 		{"StaysOn", "the machine does not go off, or comes on again by itself (StaysOn)",
-			"The machine does not go off: {hold}",
-			"Switch the machine off by hand, or reset its BMC.",
-			either(held(change.StaysOn), waits(waitOff))},
+			"{hold}",
+			"Switch the machine off by hand, or reset its BMC; if the machine comes on by itself, find out what powers it on.",
+			held(change.StaysOn)},
 		{"SecureBootOff", "spec.boot.secureBoot is true, and Secure Boot is not enforced (SecureBootOff)",
 			"The machine does not enforce Secure Boot, and {file} asks for it.",
 			"Turn Secure Boot on in the machine's firmware, or take spec.boot.secureBoot out of {file}.",
