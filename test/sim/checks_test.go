@@ -467,7 +467,7 @@ func (c *checks) causeIsKnown(p *process, view reconcile.HostView) {
 	found := cause.Find(cause.Case{Desired: &view.Desired, Observed: &view.Observed, Plan: &view.Plan, Action: view.Action, Outcome: view.Outcome,
 		Looked: view.Looked, Fleet: &cause.Fleet{Commit: fleet.Commit, Another: fleet.Another, Source: fleet.Source, Refused: fleet.Refused, Publish: fleet.Publish}})
 	switch c.w.causes[found.Cause]++; found.Cause {
-	case "Unknown", "OtherHold", "OtherWait":
+	case "Unknown", "OtherHold", "OtherWait", "OtherTurn":
 		c.breaks("L2 a reason that is known", "host %s is %s because of %s: %s", view.ID, view.Plan.Phase, found.Cause, found.Why)
 	}
 }
