@@ -62,6 +62,7 @@ func TestAReleaseThatFailsEverywhereStops(t *testing.T) {
 		if first < 3 || first > 6 { // 3 failures, and those that were under way meanwhile
 			t.Errorf("%d machines were written by a release that fails everywhere", first)
 		}
+		d.awaitCause(t, "WorkloadFailed", time.Second)
 		waits := 0
 		for _, h := range d.View().Hosts {
 			if strings.Contains(h.Plan.Waits, "ingot resume") {
@@ -102,6 +103,9 @@ func TestErasesAreSpreadOverTheHours(t *testing.T) {
 		w.release(d, "next")
 		for i, want := range []int{10, 20, 30} {
 			after(50 * time.Minute)
+			if i == 0 {
+				d.awaitCause(t, "ManyErases", time.Second)
+			}
 			if got := w.countReplaced(); got > want {
 				t.Errorf("%d machines were erased in hour %d, want at most %d", got, i+1, want)
 			}
@@ -148,6 +152,7 @@ func TestFailureDomainsTakeTurns(t *testing.T) {
 			}
 		}
 		d := w.daemon(t, reconcile.Limits{})
+		d.awaitCause(t, "DomainBusy", time.Hour)
 		after(2 * time.Hour)
 		if got := d.phases()[plan.Active]; got != 12 || most != 1 {
 			t.Errorf("phases = %v, and %d of one rack were under way at a time; want all Active, 1 at a time", d.phases(), most)

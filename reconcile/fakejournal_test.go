@@ -31,6 +31,7 @@ type fakeJournal struct {
 	last     journal.LastLife
 	lived    int64  // the revision of last
 	spoiled  error  // why accepted cannot be read
+	unread   error  // why no record can be read
 	fence    int64  // counts the owners
 	owner    error  // what writes say of ownership
 	carry    effect // carries a write out
@@ -66,7 +67,7 @@ func (f *fakeJournal) List(ctx context.Context) ([]journal.Entry, error) {
 func (f *fakeJournal) Get(ctx context.Context, id inventory.MachineID) (inventory.Record, int64, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if err := ctx.Err(); err != nil {
+	if err := errors.Join(ctx.Err(), f.unread); err != nil {
 		return inventory.Record{}, 0, fmt.Errorf("read the record of %s: %w", id, err)
 	}
 	switch e, there := f.records[id]; {

@@ -207,6 +207,7 @@ func TestAKnownMachineUnderAnotherID(t *testing.T) {
 				if hold := h.Plan.Hold; h.Plan.Phase != plan.Held || hold == nil || hold.Reason != change.KnownAs || !strings.Contains(hold.Message, "is known as host-0000: write id: host-0000") || len(m.done) != done {
 					t.Errorf("%s, hold %+v, done %v", h.Plan.Phase, hold, m.done[done:])
 				}
+				d.awaitCause(t, "KnownAs", time.Second)
 				if !test.deleted {
 					d.end(t)
 					return

@@ -176,6 +176,7 @@ func TestAnUnreadablePageIsNotANewHost(t *testing.T) {
 			"restore the page and restart, or run `ingot forget host-0000`") {
 			t.Errorf("host-0000 is %s, %+v, want it to say what to do", h.Plan.Phase, hold)
 		}
+		d.awaitCause(t, "RecordUnreadable", time.Second)
 		if got := d.phases(); got[plan.Active] != 1 {
 			t.Errorf("phases = %v, want the other one Active", got)
 		}

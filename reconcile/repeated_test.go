@@ -53,6 +53,9 @@ func TestAStopAfterAnAttemptThatWrote(t *testing.T) {
 				if h, _ := d.ViewHost(host); h.Plan.Phase != phase || slices.Contains(did, act.AssignStep) {
 					t.Errorf("the host is %+v after %v, want it %s without a job", h.Plan, did, phase)
 				}
+				if name == "signers" {
+					d.awaitCause(t, "PermissionWithdrawn", time.Second)
+				}
 				r.change(d, func(r *rollout) { stops[name].goOn(r, host) })
 				after(2 * time.Hour)
 				if rec := r.record(host); rec.Installed == nil || rec.Installed.Inputs != "2222" {

@@ -137,6 +137,7 @@ func TestARolloutGoesRingByRing(t *testing.T) {
 		after(12 * time.Hour)
 		r.wantDone(t, "a canary failed", "2222", 0, 0, 0)
 		r.wantDone(t, "a canary failed", "1111", 9, 10, 10)
+		d.awaitCause(t, "RingFailed", time.Second)
 		failed, _ := d.ViewHost(first)
 		if failed.Plan.Phase != plan.Held || len(failed.Plan.Hold.Consents) != 1 {
 			t.Errorf("the failed canary is %+v", failed.Plan)
