@@ -5,6 +5,8 @@ import (
 	"encoding/hex"
 	"fmt"
 	"io"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
@@ -14,6 +16,7 @@ import (
 	"github.com/gitmetal/ingot/internal/daemon"
 	"github.com/gitmetal/ingot/internal/lab/sim"
 	batchrun "github.com/gitmetal/ingot/inventory/runs"
+	"github.com/gitmetal/ingot/reconcile/cause"
 	"github.com/gitmetal/ingot/reconcile/plan"
 )
 
@@ -161,22 +164,28 @@ func TestKernelsThatAreRefused(t *testing.T) {
 	for name, test := range map[string]struct {
 		prepare func(*testing.T, *world) (kernel, sum string)
 		waits   string
+		want    cause.Name
 	}{
 		"gone": {func(t *testing.T, w *world) (string, string) {
 			url, sum := w.serveFile(t, "vmlinuz", sim.NewKernel())
 			return url + "-gone", sum
-		}, "404 Not Found"},
+		}, "404 Not Found", "KernelUnusable"},
+		"not answered yet": {func(t *testing.T, _ *world) (string, string) {
+			never := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }))
+			t.Cleanup(never.Close)
+			return never.URL + "/vmlinuz", strings.Repeat("5a", 32)
+		}, "to be fetched and verified", "KernelFetched"},
 		"another digest": {func(t *testing.T, w *world) (string, string) {
 			url, _ := w.serveFile(t, "vmlinuz", sim.NewKernel())
 			return url, strings.Repeat("0", 64)
-		}, "the fleet says " + strings.Repeat("0", 64) + ": fix spec.run.boot.kernel.sha256"},
+		}, "the fleet says " + strings.Repeat("0", 64) + ": fix spec.run.boot.kernel.sha256", "KernelUnusable"},
 		"not signed, with Secure Boot on": {func(t *testing.T, w *world) (string, string) {
 			w.rack.Sim("machine-1").EnforceSecureBoot()
 			return w.serveFile(t, "vmlinuz", sim.NewKernel())
-		}, "Secure Boot is on, and the kernel is not signed"},
+		}, "Secure Boot is on, and the kernel is not signed", "KernelUntrusted"},
 		"no kernel": {func(t *testing.T, w *world) (string, string) {
 			return w.serveFile(t, "vmlinuz", []byte("<html>not a kernel</html>"))
-		}, "the kernel cannot be started from UEFI"},
+		}, "the kernel cannot be started from UEFI", "KernelUnusable"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -190,6 +199,7 @@ func TestKernelsThatAreRefused(t *testing.T) {
 				waits = h.Waits
 				return strings.Contains(waits, test.waits)
 			})
+			w.awaitCause(t, test.want)
 			if strings.Contains(waits, "\n") {
 				t.Errorf("it waits for %q, want one line", waits)
 			}

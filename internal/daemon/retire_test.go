@@ -73,6 +73,7 @@ func TestAMachineIsRetired(t *testing.T) {
 	stop()
 	w.start(t)
 	w.await(t, 1, "retired", retired)
+	w.awaitCause(t, "Retired")
 	page := w.branchPage(t, "machine-1")
 	op := page.LastOperation
 	if op.Kind != inventory.Erase || op.Outcome != inventory.Succeeded || op.Attempt != 1 || page.Installed != nil || !blank(spare) || !blank(machine.Disk()) {

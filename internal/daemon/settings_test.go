@@ -92,6 +92,7 @@ func TestSettingsThatTheMachineDoesNotTake(t *testing.T) {
 		return h.Hold != nil && h.Hold.Reason == change.SettingsRefused && strings.Contains(h.Hold.Message, "ProcVirtualization does not take On: it takes Enabled, Disabled") &&
 			strings.Contains(h.Hold.Message, "there is no BIOS attribute SriovGlobalEnabled on this machine: the nearest are SriovGlobalEnable")
 	})
+	w.awaitCause(t, "SettingsRefused")
 	if after := b.Log().Counts(); after.Settings != 0 || after.PowerOffs != before.PowerOffs {
 		t.Errorf("%d writes, %d power-offs for settings that the BMC refuses", after.Settings, after.PowerOffs-before.PowerOffs)
 	}

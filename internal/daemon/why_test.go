@@ -201,6 +201,18 @@ func dropBMC(t *testing.T, w *world, name string) {
 	}
 }
 
+// awaitCause waits until `ingot why` gives a cause for machine-1.
+func (w *world) awaitCause(t *testing.T, want cause.Name) {
+	t.Helper()
+	client := daemon.Connect(w.socket())
+	var got daemon.Why
+	w.follow(t, func() string { return fmt.Sprintf("%s: %+v", want, got) }, func(daemon.Event) bool {
+		why, err := client.ReadWhy(t.Context(), "machine-1")
+		got = why
+		return err == nil && got.Cause == want
+	})
+}
+
 func tellWhy(why daemon.Why) string {
 	text := why.Why
 	for _, e := range why.Evidence {
