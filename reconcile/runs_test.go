@@ -176,8 +176,6 @@ func TestABatchIsRun(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFarm(3, pi(2, 4))
 		d := f.serve(t)
-		d.awaitCause(t, "RunUnderWay", time.Hour)
-		d.awaitCause(t, "Claimed", time.Hour)
 		after(2 * time.Hour)
 		d.awaitCause(t, "Unclaimed", time.Second)
 		p := progress(t, d)

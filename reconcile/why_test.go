@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/gitmetal/ingot/inventory"
+	"github.com/gitmetal/ingot/inventory/runs"
 	"github.com/gitmetal/ingot/reconcile"
 	"github.com/gitmetal/ingot/reconcile/act"
 	"github.com/gitmetal/ingot/reconcile/cause"
@@ -149,6 +150,25 @@ func TestWhyInTheLoop(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestWhyOfAClaimedMachine has one run hang: the other machine of the Workload has no item left, and stays claimed.
+func TestWhyOfAClaimedMachine(t *testing.T) {
+	run(t, func(t *testing.T) {
+		f := newFarm(2, pi(2, 2))
+		for _, m := range f.machines {
+			m.fates = func(r runs.Run) fate {
+				if r.Item == 1 {
+					return hangs
+				}
+				return succeeds
+			}
+		}
+		d := f.serve(t)
+		d.awaitCause(t, "RunUnderWay", time.Hour)
+		d.awaitCause(t, "Claimed", time.Hour)
+		d.end(t)
+	})
 }
 
 // TestWhyOfAnEarlierPage asks a page without a cause, as an ingot wrote it that kept none.

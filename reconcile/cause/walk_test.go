@@ -212,7 +212,13 @@ func describe(expression ast.Expr) string {
 	}
 }
 
+// parse parses the files of a pattern that are no tests.
 func parse(t *testing.T, pattern string) map[string]*ast.File {
+	t.Helper()
+	return parseFiles(t, pattern, func(name string) bool { return !strings.HasSuffix(name, "_test.go") })
+}
+
+func parseFiles(t *testing.T, pattern string, wanted func(name string) bool) map[string]*ast.File {
 	t.Helper()
 	names, err := filepath.Glob(pattern)
 	if err != nil {
@@ -220,7 +226,7 @@ func parse(t *testing.T, pattern string) map[string]*ast.File {
 	}
 	files := map[string]*ast.File{}
 	for _, name := range names {
-		if strings.HasSuffix(name, "_test.go") {
+		if !wanted(name) {
 			continue
 		}
 		file, err := parser.ParseFile(token.NewFileSet(), name, nil, parser.SkipObjectResolution)

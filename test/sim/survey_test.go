@@ -137,6 +137,34 @@ func TestSim(t *testing.T) {
 	if s.steps < *stepsFlag || len(s.reached) < *kindsFlag {
 		t.Errorf("%d steps and %d kinds of fault, want at least %d and %d", s.steps, len(s.reached), *stepsFlag, *kindsFlag)
 	}
+	if *seedsFlag >= 1000 {
+		for _, name := range readShownCauses(t) {
+			if s.causes[name] == 0 {
+				t.Errorf("no site met the cause %s: show it elsewhere, and say where in %s", name, shownCauses)
+			}
+		}
+	}
+}
+
+// shownCauses says where each cause of `ingot why` is met.
+const shownCauses = "../../reconcile/cause/testdata/shown.txt"
+
+// readShownCauses gives the causes that a thousand sites must meet.
+func readShownCauses(t *testing.T) (names []cause.Name) {
+	t.Helper()
+	data, err := os.ReadFile(shownCauses)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(string(data)) {
+		if words := strings.Fields(line); len(words) == 2 && words[1] == "simulator" {
+			names = append(names, cause.Name(words[0]))
+		}
+	}
+	if len(names) < 70 {
+		t.Errorf("%s names %d causes of the simulator: this test would prove little", shownCauses, len(names))
+	}
+	return names
 }
 
 // TestUntilBroken runs worlds until a rule breaks: the program in guards calls it, with a
