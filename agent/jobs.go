@@ -247,7 +247,7 @@ func (w *worker) runJob(ctx context.Context, job wire.Job) wire.Result {
 	switch job.Kind {
 	case wire.JobPowerOff:
 		return wire.Result{OK: true}
-	case wire.JobStep, wire.JobWriteStep, wire.JobSystem, wire.JobScript, wire.JobDescribe, wire.JobRun, wire.JobOwn:
+	case wire.JobStep, wire.JobWriteStep, wire.JobSystem, wire.JobSystemScript, wire.JobScript, wire.JobDescribe, wire.JobRun, wire.JobOwn:
 		whole, err := w.agent.fetchPlugins(ctx, job)
 		if err != nil {
 			return refuseJob("a plug-in of the job cannot be had: %s", joinLines(err.Error()))

@@ -130,6 +130,9 @@ type StepSpec struct {
 	// workload's inputs: adding, changing or removing the Step reinstalls nothing. Without this field the script is given
 	// no disk, and counts as part of the system.
 	Writes []string `json:"writes,omitempty"`
+	// Mounts is none (default) or system: the script is shown the file systems of the written system, mounted for reading
+	// and writing. Such a Step stands behind install or write-image, is part of a workload's inputs, and has no writes.
+	Mounts string `json:"mounts,omitempty"`
 	// When is a condition in CEL over facts, labels, vars, name and id of the machine, at most 4096 bytes; default: the
 	// step always runs. A step whose condition does not hold is skipped. A field that the machine does not report makes
 	// the condition fail: ask with has(…).
@@ -177,6 +180,12 @@ type StepBMC struct {
 const (
 	WithInstall = "WithInstall"
 	InTurn      = "InTurn"
+)
+
+// Values of StepSpec.Mounts.
+const (
+	MountsNone   = "none"
+	MountsSystem = "system"
 )
 
 // RootDiskName is the name of the disk of spec.rootDisk among the names of disks.

@@ -83,14 +83,14 @@ func (d Description) find(step string) (StepDescription, error) {
 // plug-in that says another version than before.
 //
 //	the plug-in says     the Step says          then
-//	writes: true         no writes: [NAME]      refused
+//	writes: true         no writes, no mounts   refused
 //	reboots: true        no reboots: true       refused
 //	repeatable: false    no repeatable: false   refused
 //	support: none        any                    left out, before these questions
 func (s StepDescription) Check(run wire.Run) error {
 	switch {
 	case s.Writes && !run.Writes:
-		return errors.New("it writes to disks: name them in spec.writes of the Step")
+		return errors.New("it writes to disks: name them in spec.writes of the Step, or say mounts: system")
 	case s.Reboots && !run.Reboots:
 		return errors.New("it wants a boot: say reboots: true in the Step")
 	case s.Repeatable != nil && !*s.Repeatable && !run.Once:

@@ -122,18 +122,18 @@ func (c *Candidates) Close() error {
 }
 
 // Run runs the plug-in with the highest support, after CheckSupport. A plug-in that says that it is not for this
-// hardware and did nothing (exit code 3) is followed by the next one; a plug-in that was given disks is not, because it
-// may have written. Any other failure ends the step. An error is a steps.Failure.
-func (c *Candidates) Run(ctx context.Context, given []steps.GivenDisk) (output string, err error) {
+// hardware and did nothing (exit code 3) is followed by the next one; a plug-in that was given disks, or the written system,
+// is not, because it may have written. Any other failure ends the step. An error is a steps.Failure.
+func (c *Candidates) Run(ctx context.Context, given []steps.GivenDisk, system ...steps.SystemDir) (output string, err error) {
 	var passed []string
 	for _, next := range c.order {
 		run := c.run
-		run.Plugin, run.Given = next.kept, given
+		run.Plugin, run.Given, run.System = next.kept, given, system
 		output, err = steps.RunScript(ctx, run)
 		if err == nil {
 			return output, nil
 		}
-		if !steps.IsNotForHardware(err) || len(given) > 0 {
+		if !steps.IsNotForHardware(err) || len(given) > 0 || len(run.System) > 0 {
 			return output, name(err, next)
 		}
 		passed = append(passed, next.name())

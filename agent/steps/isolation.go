@@ -45,6 +45,7 @@ type service struct {
 	nodes       string   // the directory with the devices of its disks; "" without disks
 	nodeNames   []string // in that directory
 	places      Places   // of a run
+	system      []SystemDir
 }
 
 // unit names the service by the directory of the script, which is new for each attempt.
@@ -75,27 +76,57 @@ func (i Isolation) arguments(s service) []string {
 	for _, variable := range append(basic, s.environment...) {
 		argv = append(argv, "--setenv="+variable)
 	}
-	for _, property := range slices.Concat(s.fence(), s.places.binds(), s.devices(), s.limits(), s.network()) {
+	for _, property := range slices.Concat(s.fence(), s.places.binds(), s.systemBinds(), s.devices(), s.limits(), s.network()) {
 		argv = append(argv, "--property="+property)
 	}
 	return append(argv, s.file)
 }
 
+// SystemUser is the user, and the group, of a script that is shown the written system: a number that no system gives to
+// anybody (the ranges of systemd, "Users, Groups, UIDs and GIDs on systemd Systems"). What still belongs to the number
+// behind the script is given to root.
+const SystemUser = 2147000014
+
+// systemUserName is the name of SystemUser: systemd runs nothing as a number that has no name.
+const systemUserName = "ingot-system"
+
+// makeSystemUser gives SystemUser its name in the ramdisk, unless it has the name already (sysusers.d(5)).
+func (i Isolation) makeSystemUser(ctx context.Context, s service) error {
+	if i.Run == "" || len(s.system) == 0 {
+		return nil
+	}
+	line := fmt.Sprintf("u %s %d", systemUserName, SystemUser)
+	if out, err := captureOutput(ctx, "systemd-sysusers", "--inline", line); err != nil {
+		return fmt.Errorf("make the user of the step: %w: %s", err, out)
+	}
+	return nil
+}
+
+// identity are the properties that say as whom a script runs. In front of the written system the script may read, write and
+// give away the files of everybody; it is in no group, and signals and traces nobody.
+func (s service) identity() []string {
+	if len(s.system) == 0 {
+		return []string{"DynamicUser=yes", "CapabilityBoundingSet=", "UMask=0077"}
+	}
+	const may = "CAP_CHOWN CAP_DAC_OVERRIDE CAP_FOWNER"
+	return []string{"User=" + systemUserName, "Group=" + systemUserName, "CapabilityBoundingSet=" + may,
+		"AmbientCapabilities=" + may, "UMask=0022"}
+}
+
 // fence are the properties that are the same for every script. With a user of its own a script can neither signal nor
 // trace the agent; /run holds the agent's key and the Ignition config, /etc/ingot the boot token.
 func (s service) fence() []string {
-	return []string{
-		"DynamicUser=yes", "CapabilityBoundingSet=", "NoNewPrivileges=yes",
+	return append(s.identity(),
+		"NoNewPrivileges=yes",
 		"PrivateDevices=yes", "DevicePolicy=closed", "PrivateIPC=yes", "PrivateTmp=yes",
-		"ProtectSystem=strict", "TemporaryFileSystem=/run:ro", "BindReadOnlyPaths=" + s.file,
-		"RuntimeDirectory=" + filepath.Base(s.work), "WorkingDirectory=" + s.work,
+		"ProtectSystem=strict", "TemporaryFileSystem=/run:ro", "BindReadOnlyPaths="+s.file,
+		"RuntimeDirectory="+filepath.Base(s.work), "WorkingDirectory="+s.work,
 		"InaccessiblePaths=-/etc/ingot", "InaccessiblePaths=-/sys/firmware",
 		"ProtectProc=invisible", "ProtectKernelTunables=yes", "ProtectKernelModules=yes", "ProtectKernelLogs=yes",
 		"ProtectControlGroups=yes", "ProtectClock=yes", "ProtectHostname=yes", "ProtectHome=yes",
 		"RestrictNamespaces=yes", "RestrictSUIDSGID=yes", "LockPersonality=yes", "RestrictRealtime=yes",
 		"MemoryDenyWriteExecute=yes", "SystemCallArchitectures=native", "SystemCallFilter=@system-service",
-		"KeyringMode=private", "UMask=0077",
-	}
+		"KeyringMode=private")
 }
 
 // limits are the properties that end a script which does not end. Without CPUWeight systemd and the agent would compete

@@ -20,7 +20,7 @@ import (
 func TestTheServiceOfAScript(t *testing.T) {
 	t.Parallel()
 	fence := []string{
-		"--property=DynamicUser=yes", "--property=CapabilityBoundingSet=", "--property=NoNewPrivileges=yes",
+		"--property=DynamicUser=yes", "--property=CapabilityBoundingSet=", "--property=UMask=0077", "--property=NoNewPrivileges=yes",
 		"--property=PrivateDevices=yes", "--property=DevicePolicy=closed", "--property=PrivateIPC=yes", "--property=PrivateTmp=yes",
 		"--property=ProtectSystem=strict", "--property=TemporaryFileSystem=/run:ro", "--property=BindReadOnlyPaths=/run/ingot-steps/ingot-step-1/script",
 		"--property=RuntimeDirectory=ingot-step-1-work", "--property=WorkingDirectory=/run/ingot-step-1-work",
@@ -29,7 +29,7 @@ func TestTheServiceOfAScript(t *testing.T) {
 		"--property=ProtectControlGroups=yes", "--property=ProtectClock=yes", "--property=ProtectHostname=yes", "--property=ProtectHome=yes",
 		"--property=RestrictNamespaces=yes", "--property=RestrictSUIDSGID=yes", "--property=LockPersonality=yes", "--property=RestrictRealtime=yes",
 		"--property=MemoryDenyWriteExecute=yes", "--property=SystemCallArchitectures=native", "--property=SystemCallFilter=@system-service",
-		"--property=KeyringMode=private", "--property=UMask=0077",
+		"--property=KeyringMode=private",
 	}
 	head := []string{"systemd-run", "--quiet", "--wait", "--pipe", "--unit=ingot-step-1",
 		"--setenv=PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "--setenv=HOME=/run/ingot-step-1-work", "--setenv=LANG=C.UTF-8", "--setenv=INGOT_ARG_LEVEL=3"}
@@ -66,6 +66,35 @@ func TestTheServiceOfAScriptWithDisks(t *testing.T) {
 	want := []string{"--property=DeviceAllow=/dev/ingot-step-1/data-0 rw", "--property=DeviceAllow=/dev/ingot-step-1/data-1 rw", "--property=BindPaths=/dev/ingot-step-1:/dev/ingot"}
 	if diff := cmp.Diff(want, more); diff != "" || len(Systemd.arguments(given)) != len(Systemd.arguments(plain))+len(want) {
 		t.Errorf("further arguments (-want +got):\n%s", diff)
+	}
+}
+
+// A script with the written system is shown it, and may do with its files what their owners may; but for the user, the rest is
+// as for any script.
+func TestTheServiceOfAScriptWithTheSystem(t *testing.T) {
+	t.Parallel()
+	plain := service{file: Systemd.Dir + "/ingot-step-1/script", work: "/run/ingot-step-1-work"}
+	given := plain
+	given.system = []SystemDir{{Dir: "/run/ingot-agent/ingot-system-1/3"}, {Dir: "/run/ingot-agent/ingot-system-1/2", Below: "boot"}}
+	var more, fewer []string
+	for _, argument := range Systemd.arguments(given) {
+		if !slices.Contains(Systemd.arguments(plain), argument) {
+			more = append(more, argument)
+		}
+	}
+	for _, argument := range Systemd.arguments(plain) {
+		if !slices.Contains(Systemd.arguments(given), argument) {
+			fewer = append(fewer, argument)
+		}
+	}
+	want := []string{"--property=User=ingot-system", "--property=Group=ingot-system", "--property=CapabilityBoundingSet=CAP_CHOWN CAP_DAC_OVERRIDE CAP_FOWNER",
+		"--property=AmbientCapabilities=CAP_CHOWN CAP_DAC_OVERRIDE CAP_FOWNER", "--property=UMask=0022",
+		"--property=BindPaths=/run/ingot-agent/ingot-system-1/3:/run/ingot/system", "--property=BindPaths=/run/ingot-agent/ingot-system-1/2:/run/ingot/system/boot"}
+	if diff := cmp.Diff(want, more); diff != "" {
+		t.Errorf("further arguments (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff([]string{"--property=DynamicUser=yes", "--property=CapabilityBoundingSet=", "--property=UMask=0077"}, fewer); diff != "" {
+		t.Errorf("arguments that are gone (-want +got):\n%s", diff)
 	}
 }
 

@@ -1,6 +1,7 @@
 package steps
 
 import (
+	"path/filepath"
 	"strconv"
 
 	"github.com/gitmetal/ingot/agent/wire"
@@ -15,11 +16,32 @@ type Places struct {
 	Size uint64
 }
 
-// Where a service sees the directories of its run.
+// SystemDir is a mounted file system of the written system, and where below its root the file system belongs: "" for the
+// root.
+type SystemDir struct{ Dir, Below string }
+
+// Where a service sees the directories of its run, and the written system.
 const (
 	inputsFor  = "/run/ingot/inputs"
 	resultsFor = "/run/ingot/results"
+	systemFor  = "/run/ingot/system"
 )
+
+// systemBinds are the properties that show a service the written system.
+func (s service) systemBinds() (properties []string) {
+	for _, dir := range s.system {
+		properties = append(properties, "BindPaths="+dir.Dir+":"+filepath.Join(systemFor, dir.Below))
+	}
+	return properties
+}
+
+// seenSystem is the path under which a script sees the written system; "" for a script that is not shown the system.
+func (r ScriptRun) seenSystem() string {
+	if len(r.System) == 0 {
+		return ""
+	}
+	return r.Apart.seen(r.System[0].Dir, systemFor)
+}
 
 // binds are the properties that show a service the directories of its run.
 func (p Places) binds() (properties []string) {

@@ -36,6 +36,8 @@ type ScriptRun struct {
 	Report func(wire.Progress)
 	// Given are the disks that the script may write to; none for a script without disks.
 	Given []GivenDisk
+	// System is the written system, whose root comes first; none for a script that is not shown the system.
+	System []SystemDir
 	// Plugin is run in place of the script; nil for a script.
 	Plugin *KeptPlugin
 	// Execution is the run that the script makes, and Places are its directories; nil and zero for a step.
@@ -93,14 +95,21 @@ func (r ScriptRun) runAttempt(ctx context.Context, run wire.Run, attempt int) (s
 		return "", fmt.Errorf("keep the script: %w", err)
 	}
 	defer os.RemoveAll(dir)
-	s := service{file: filepath.Join(dir, "script"), timeout: r.Timeout, needs: run.Needs, environment: listVariables(run), places: r.Places}
+	s := service{file: filepath.Join(dir, "script"), timeout: r.Timeout, needs: run.Needs, environment: listVariables(run), places: r.Places,
+		system: r.System}
 	s.environment = append(s.environment, r.Apart.describeExecution(r.Execution, r.Places)...)
+	if at := r.seenSystem(); at != "" {
+		s.environment = append(s.environment, "INGOT_SYSTEM="+at)
+	}
 	s.work = r.Apart.workDir(dir)
 	if err := r.placeProgram(s.file); err != nil {
 		return "", fmt.Errorf("keep the script: %w", err)
 	}
 	document, err := r.writeDocument(run, attempt, s.work)
 	if err != nil {
+		return "", err
+	}
+	if err := r.Apart.makeSystemUser(limited, s); err != nil {
 		return "", err
 	}
 	nodes, remove, err := r.Apart.makeNodes(s.unit(), r.Given)
@@ -141,7 +150,7 @@ func (r ScriptRun) writeDocument(run wire.Run, attempt int, work string) ([]byte
 		step = r.Plugin.step
 	}
 	document, err := json.Marshal(wire.RunDocument{Protocol: wire.RunProtocol, Operation: run.Operation, Step: step,
-		ID: run.ID, Attempt: attempt, Machine: run.Machine, Args: run.Args, Disks: r.describeDisks(), Work: work,
+		ID: run.ID, Attempt: attempt, Machine: run.Machine, Args: run.Args, Disks: r.describeDisks(), Work: work, System: r.seenSystem(),
 		Execution: r.Execution, Inputs: r.Apart.seen(r.Places.Inputs, inputsFor), Results: r.Apart.seen(r.Places.Results, resultsFor)})
 	if err != nil {
 		return nil, errors.New("the arguments of the step are no JSON") // the error of json could hold a value

@@ -11,6 +11,15 @@ type Script struct {
 	Run *Run `json:"run,omitempty"`
 	// Disks are the disks that a JobWriteStep may write to, in an order that the questions for leave and the result keep.
 	Disks []NamedDisk `json:"disks,omitempty"`
+	// System is the system that a JobSystemScript is shown; nil for another job.
+	System *WrittenSystem `json:"system,omitempty"`
+}
+
+// WrittenSystem is the system that an install of the same operation wrote. The agent mounts it for the time of the step.
+type WrittenSystem struct {
+	Disk DiskRef `json:"disk"` // Content is not compared
+	// Mark is the disk GUID of the install; "" for a disk that has no mark.
+	Mark string `json:"mark,omitempty"`
 }
 
 // Plugin is a candidate of a step: an executable under PathBlobs, and which of its steps is run.
@@ -78,7 +87,7 @@ type Run struct {
 	Once bool `json:"once,omitempty"`
 	// Reboots says that a boot follows the script: the exit code 4 is well then.
 	Reboots bool `json:"reboots,omitempty"`
-	// Writes says that the step writes to disks.
+	// Writes says that the step writes to disks, or to the written system.
 	Writes bool `json:"writes,omitempty"`
 	// Needs is what the script is given beside a processor.
 	Needs Needs `json:"needs,omitzero"`
@@ -115,6 +124,8 @@ type RunDocument struct {
 	// Disks are the disks that the script may write to, by name.
 	Disks map[string][]RunDisk `json:"disks,omitempty"`
 	Work  string               `json:"work"` // an empty directory of the attempt, in RAM
+	// System is the root of the written system, mounted for writing; "" for a step that does not mount the system.
+	System string `json:"system,omitempty"`
 	// Execution is the run that the script makes; nil for a script that is a step.
 	Execution *RunExecution `json:"execution,omitempty"`
 	Inputs    string        `json:"inputs,omitempty"`  // the directory with the files of the run, read-only

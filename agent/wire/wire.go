@@ -134,6 +134,9 @@ const (
 	// JobSystem is a job of one step that works in the file systems of the system that the operation installed, with Inject.
 	// An older agent refuses the kind.
 	JobSystem = "system"
+	// JobSystemScript is a job of one script with Script.System. An older agent, which would run the script without the
+	// system, refuses the kind.
+	JobSystemScript = "system-script"
 	// JobDescribe is a job that asks the plug-ins of an operation what they are (Step.Describe), before any step runs.
 	JobDescribe = "describe"
 	// JobRun is a job of one execution of an ephemeral workload: one step with Script and Execution. An older agent, which
@@ -152,7 +155,7 @@ const (
 )
 
 // JobKinds are all kinds of Job. A daemon gives no agent a job of another kind, and reads none back.
-var JobKinds = []string{JobWrite, JobStep, JobWriteStep, JobSystem, JobDescribe, JobRun, JobOwn, JobScript, JobPowerOff, JobInstall, JobInstallByReference}
+var JobKinds = []string{JobWrite, JobStep, JobWriteStep, JobSystem, JobSystemScript, JobDescribe, JobRun, JobOwn, JobScript, JobPowerOff, JobInstall, JobInstallByReference}
 
 // IsOfProtocol1 reports whether an agent of protocol 1 has the job: such an agent asks for no leave.
 func IsOfProtocol1(kind string) bool { return kind == JobInstall || kind == JobInstallByReference }

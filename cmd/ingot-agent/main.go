@@ -138,8 +138,8 @@ func runProgram(ctx context.Context, run steps.ScriptRun) (output string, err er
 func (machine) runScript(ctx context.Context, step wire.Step, s agent.Session) (err error) {
 	run := steps.ScriptRun{Script: *step.Script, Timeout: step.Timeout, Facts: s.Facts(), Apart: steps.Systemd,
 		Report: s.Report}
-	do := func(given []steps.GivenDisk) (string, error) {
-		run.Given = given
+	do := func(given []steps.GivenDisk, system ...steps.SystemDir) (string, error) {
+		run.Given, run.System = given, system
 		return steps.RunScript(ctx, run)
 	}
 	if len(step.Script.Plugins) > 0 {
@@ -152,13 +152,22 @@ func (machine) runScript(ctx context.Context, step wire.Step, s agent.Session) (
 		if err := candidates.CheckSupport(); err != nil {
 			return err
 		}
-		do = func(given []steps.GivenDisk) (string, error) { return candidates.Run(ctx, given) }
+		do = func(given []steps.GivenDisk, system ...steps.SystemDir) (string, error) {
+			return candidates.Run(ctx, given, system...)
+		}
 	}
-	if len(step.Script.Disks) == 0 {
+	switch {
+	case step.Script.System != nil:
+		machine := volumes.Machine{Disks: steps.BlockDevices{Root: "/"}, Dir: runDir}
+		return volumes.WithSystem(ctx, machine, *step.Script.System, func(system []steps.SystemDir) error {
+			_, err := do(nil, system...)
+			return err
+		})
+	case len(step.Script.Disks) > 0:
+		_, err = steps.WithDisks(ctx, step.Script.Disks, diskTools(s), func(given []steps.GivenDisk) (string, error) { return do(given) })
+	default:
 		_, err = do(nil)
-		return err
 	}
-	_, err = steps.WithDisks(ctx, step.Script.Disks, diskTools(s), do)
 	return err
 }
 

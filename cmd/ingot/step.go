@@ -37,8 +37,8 @@ func newStepTest(s streams) *cobra.Command {
 		Use:   "test PLUGIN",
 		Short: "Run the contract of a plug-in on this machine",
 		Long: "Asks a plug-in what it is, checks the answer as the agent does, and runs its steps with the given arguments:\n" +
-			"docs/plugins.md. A step that writes gets a file as its disk. The plug-in runs without the sandbox of the\n" +
-			"ramdisk, with your rights: run only what you trust.",
+			"docs/plugins.md. A step that writes gets a file as its disk, or the directory of --system as the installed\n" +
+			"system. The plug-in runs without the sandbox of the ramdisk, with your rights: run only what you trust.",
 		Args: cobra.ExactArgs(1),
 		RunE: func(command *cobra.Command, args []string) error {
 			o.Plugin = args[0]
@@ -53,6 +53,7 @@ func newStepTest(s streams) *cobra.Command {
 	flags.StringVar(&o.Step, "step", "", "run only this step of the plug-in")
 	flags.StringVar(&o.Facts, "facts", "", "a file with the facts of a machine, as JSON; default: a machine with this one's memory")
 	flags.StringVar(&o.Args, "args", "", "a file with the arguments, as JSON; default: none")
+	flags.StringVar(&o.System, "system", "", "a directory in place of the installed system, for a Step that says mounts: system")
 	flags.DurationVar(&o.Timeout, "timeout", 10*time.Minute, "how long a step may run")
 	return command
 }

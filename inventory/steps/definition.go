@@ -17,6 +17,7 @@ type Definition struct {
 	Reboots    bool           `json:"reboots,omitempty"`
 	Looks      bool           `json:"looks,omitempty"`  // no part of a workload's inputs
 	Writes     []string       `json:"writes,omitempty"` // names of disks
+	Mounts     string         `json:"mounts,omitempty"` // system: the step is shown the written system
 	When       string         `json:"when,omitempty"`   // condition in CEL
 	Arguments  []string       `json:"arguments,omitempty"`
 	Plugins    []string       `json:"plugins,omitempty"` // places of the candidates, in their order
@@ -64,7 +65,7 @@ func Describe(d schemas.Document) Definition {
 		plugins = append(plugins, Plugin{Path: p.Path, URL: p.URL}.Place())
 	}
 	return Definition{From: d.PositionOf("").String(), Timeout: cmp.Or(spec.Timeout, DefaultTimeout), Attempts: max(1, spec.Attempts),
-		Repeatable: spec.Repeatable == nil || *spec.Repeatable, Reboots: spec.Reboots, Looks: d.IsWritten("spec.writes") && len(spec.Writes) == 0, Writes: spec.Writes, Schema: spec.Args, When: spec.When,
+		Repeatable: spec.Repeatable == nil || *spec.Repeatable, Reboots: spec.Reboots, Looks: d.IsWritten("spec.writes") && len(spec.Writes) == 0, Writes: spec.Writes, Mounts: spec.Mounts, Schema: spec.Args, When: spec.When,
 		Arguments: DescribeArguments(spec.Args), Plugins: plugins}
 }
 

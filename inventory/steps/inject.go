@@ -200,4 +200,4 @@ func FindEarlyFiles(list []Step) (Step, bool) {
 }
 
 // WorksInSystem reports whether a step works in the file systems of the installed system.
-func (s Step) WorksInSystem() bool { return s.Name == schemas.StepInjectFiles }
+func (s Step) WorksInSystem() bool { return s.Name == schemas.StepInjectFiles || s.Mounts }

@@ -6,7 +6,7 @@ import (
 )
 
 // ListParts lists what counts of the steps. A list without arguments and conditions is written as by ingot 4176809.
-// No name of a step begins like the part for arguments, disks or a condition.
+// No name of a step begins like the part for arguments, disks, the system or a condition.
 func ListParts(list []Step) []string {
 	var parts []string
 	for _, s := range list {
@@ -19,6 +19,9 @@ func ListParts(list []Step) []string {
 		}
 		if len(s.Writes) > 0 {
 			parts = append(parts, "writes "+mustJSON(s.Writes))
+		}
+		if s.Mounts {
+			parts = append(parts, "mounts system")
 		}
 		for _, condition := range s.When {
 			parts = append(parts, "when "+strings.TrimSpace(condition.Text))

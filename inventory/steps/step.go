@@ -33,6 +33,8 @@ type Step struct {
 	Reboots bool
 	// Writes are the names of the disks that the script may write to.
 	Writes []string
+	// Mounts is set for a step that is shown the file systems of the written system.
+	Mounts bool
 	// Looks is set for a step that is no part of a workload's inputs: the step writes nothing.
 	Looks bool
 	// Image is what write-image writes. Where it is fetched from is no part of a workload's inputs.

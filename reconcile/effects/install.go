@@ -157,6 +157,9 @@ func (e *Effects) buildJob(desired inventory.Desired, record inventory.Record, a
 		}
 		due = []inventory.Step{step}
 		job.Kind = kindOfJob(state)
+		if step.Mounts {
+			job.Kind = wire.JobSystemScript
+		}
 	}
 	if have, want := len(action.Contents), len(operation.StepDisks()); have < want {
 		return hub.Assignment{}, fmt.Errorf("the action speaks of %d disks, the step of operation %s has %d: this is a bug in ingot",
@@ -252,6 +255,10 @@ func (e *Effects) buildStep(
 			next.Script.Plugins, err = e.listPlugins(step, record)
 		}
 		next.Script.Disks = nameDisks(step, *record.Operation, action)
+		if step.Mounts {
+			root := record.Operation.Root()
+			next.Script.System = &wire.WrittenSystem{Disk: referToDisk(root, wire.ContentAny), Mark: root.Mark}
+		}
 		return next, err
 	}
 	install, err := e.buildInstall(desired, record, action)

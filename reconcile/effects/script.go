@@ -21,7 +21,7 @@ const maxArguments = 512 << 10
 func (e *Effects) buildRun(step inventory.Step, desired inventory.Desired, record inventory.Record,
 	open func(refs.Secret) (secret.Value, error)) (*wire.Run, error) {
 	run := &wire.Run{Operation: record.Operation.ID, Step: step.Name, ID: step.Key(), Attempts: max(1, step.Attempts),
-		Once: step.Once, Reboots: step.Reboots, Writes: len(step.Writes) > 0, Machine: wire.RunMachine{ID: string(record.ID), Name: desired.Name, Labels: desired.Labels,
+		Once: step.Once, Reboots: step.Reboots, Writes: len(step.Writes) > 0 || step.Mounts, Machine: wire.RunMachine{ID: string(record.ID), Name: desired.Name, Labels: desired.Labels,
 			Vars: desired.Vars},
 		Needs: wire.Needs{Network: step.Needs.Network, Processes: step.Needs.Processes}}
 	if step.Needs.Memory != "" {

@@ -61,3 +61,27 @@ func TestAScriptGetsItsArgumentsOpened(t *testing.T) {
 		t.Errorf("arguments that are too large: %.300v", err)
 	}
 }
+
+// TestAScriptIsShownTheWrittenSystem: the job names the disk and the mark of the operation, and is of a kind that an older
+// agent refuses.
+func TestAScriptIsShownTheWrittenSystem(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	workload := *r.desired.Workload
+	workload.Steps = []inventory.Step{{Name: "install", Seconds: 60}, {Name: "put", Script: []byte("#!/bin/sh\n"), Seconds: 60, Mounts: true}}
+	desired, record := r.desired, r.record
+	desired.Workload = &workload
+	record.Operation = r.record.Operation.Clone()
+	record.Operation.Cursor, record.Operation.Steps = 1, inventory.NewSteps(workload)
+	record.Operation.Disks[0].Mark = "0a1b2c3d-4e5f-8677-8899-aabbccddeeff"
+	job, err := effects.Job(r.Effects, desired, record, act.Action{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := &wire.WrittenSystem{Disk: wire.DiskRef{Serial: "S1", WWN: "5000c500a1b2c3d4", Size: 1 << 34, Content: wire.ContentAny},
+		Mark: "0a1b2c3d-4e5f-8677-8899-aabbccddeeff"}
+	script := job.Steps[0].Script
+	if diff := cmp.Diff(want, script.System); diff != "" || job.Kind != wire.JobSystemScript || !script.Run.Writes || len(script.Disks) > 0 {
+		t.Errorf("job of kind %s with disks %+v, writes %t; its system (-want +got):\n%s", job.Kind, script.Disks, script.Run.Writes, diff)
+	}
+}

@@ -28,6 +28,8 @@ type Step struct {
 	Reboots bool `json:"reboots,omitempty"`
 	// Writes are the names of the disks that the script may write to.
 	Writes []string `json:"writes,omitempty"`
+	// Mounts is set for a step that is shown the file systems of the installed system.
+	Mounts bool `json:"mounts,omitempty"`
 	// Plugins are the candidates of a step of plug-ins, in the order of the Step.
 	Plugins []Plugin `json:"plugins,omitempty"`
 	// When are the conditions of the step: all must hold.
@@ -55,16 +57,13 @@ const (
 func ListSteps(list []inventory.Step) []Step {
 	var all []Step
 	for _, s := range list {
-		step := Step{Step: s.Name, ID: s.ID, Args: s.Args, Looks: s.Looks, Writes: s.Writes, Reboots: s.Reboots, Attempts: max(1, s.Attempts),
+		step := Step{Step: s.Name, ID: s.ID, From: s.From.String(), Args: s.Args, Looks: s.Looks, Writes: s.Writes, Mounts: s.Mounts, Reboots: s.Reboots, Attempts: max(1, s.Attempts),
 			Timeout: (time.Duration(s.Seconds) * time.Second).String()}
 		for _, p := range s.Plugins {
 			step.Plugins = append(step.Plugins, Plugin{From: p.Place(), SHA256: p.SHA256, Step: p.Step})
 		}
 		for _, condition := range s.When {
 			step.When = append(step.When, strings.TrimSpace(condition.Text))
-		}
-		if s.From != (schemas.Position{}) {
-			step.From = s.From.String()
 		}
 		all = append(all, step)
 	}
@@ -122,6 +121,7 @@ func (h Host) describeSteps() []string {
 		if len(s.Writes) > 0 {
 			line += "; writes to the disks " + strings.Join(s.Writes, ", ")
 		}
+		line += map[bool]string{true: "; mounts the installed system"}[s.Mounts]
 		if s.Reboots && i+1 < len(h.Steps) {
 			line += "; then the ramdisk boots again"
 		}

@@ -10,7 +10,7 @@ import (
 )
 
 // notWithBMC are the fields of a Step that are about a script.
-var notWithBMC = []string{"script", "plugins", "args", "writes", "when", "attempts", "repeatable", "reboots", "needs"}
+var notWithBMC = []string{"script", "plugins", "args", "writes", "mounts", "when", "attempts", "repeatable", "reboots", "needs"}
 
 // maxAttributes is the most BIOS attributes of one Step, and maxAttribute the most bytes of a name and of a value.
 const (

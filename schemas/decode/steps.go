@@ -33,6 +33,7 @@ func (c *checker) checkStep(s *schemas.Step) {
 	c.checkAttempts("spec.attempts", s.Spec.Attempts)
 	c.checkCondition("spec.when", s.Spec.When)
 	c.checkNeeds(s.Spec.Needs)
+	c.checkMounts(s.Spec)
 	for i, name := range s.Spec.Writes {
 		field := fmt.Sprintf("spec.writes[%d]", i)
 		c.checkGrammar(field, name, nameGrammar, "a name in spec.disks of the hosts")
@@ -42,6 +43,14 @@ func (c *checker) checkStep(s *schemas.Step) {
 		case slices.Index(s.Spec.Writes, name) < i:
 			c.addError(field, "leave it out", "the disks are named twice")
 		}
+	}
+}
+
+// checkMounts checks what of the installed system a Step is shown.
+func (c *checker) checkMounts(spec schemas.StepSpec) {
+	c.checkOneOf("spec.mounts", spec.Mounts, schemas.MountsNone, schemas.MountsSystem)
+	if spec.Mounts == schemas.MountsSystem && c.document.IsWritten("spec.writes") {
+		c.addError("spec.writes", "leave writes out", "a Step that mounts the system writes to the root disk alone, and is part of the system")
 	}
 }
 

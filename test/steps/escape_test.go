@@ -22,7 +22,7 @@ import (
 )
 
 // cases is how many scripts and plug-ins the guest runs.
-const cases = 25
+const cases = 30
 
 // TestAHostileScriptIsContained boots the ramdisk with Secure Boot enforced and a program in place of the agent, which runs
 // one hostile script after the other and says on the console what became of each.

@@ -27,6 +27,7 @@ type Options struct {
 	Step    string // "" for every step
 	Facts   string // file with the facts of a machine, as JSON; "" for a machine with the memory of this one
 	Args    string // file with the arguments, as JSON; "" for none
+	System  string // directory in place of the written system; "" for a Step without mounts: system
 	Timeout time.Duration
 	Out     io.Writer // a line for each question
 }
@@ -39,7 +40,7 @@ type check struct {
 }
 
 // Run asks a plug-in what it is, checks the answer, and runs its steps, each with a disk of its own if it writes: a
-// file. It gives the number of findings. An error says that the contract could not be run.
+// file; or with a directory as the written system. It gives the number of findings. An error says that the contract could not be run.
 func Run(ctx context.Context, o Options) (findings int, err error) {
 	c := check{Options: o}
 	dir, err := os.MkdirTemp("", "ingot-step-test-")
@@ -47,7 +48,12 @@ func Run(ctx context.Context, o Options) (findings int, err error) {
 		return 0, err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	if c.run, err = o.prepare(dir); err != nil {
+	if c.System != "" {
+		if c.System, err = filepath.Abs(c.System); err != nil {
+			return 0, err
+		}
+	}
+	if c.run, err = c.prepare(dir); err != nil {
 		return 0, err
 	}
 	kept, err := steps.KeepPlugin(c.run.Apart, wire.Plugin{Name: filepath.Base(o.Plugin), Body: c.run.Script.Body})
@@ -72,6 +78,9 @@ func (o Options) prepare(dir string) (steps.ScriptRun, error) {
 	var info syscall.Sysinfo_t
 	if syscall.Sysinfo(&info) == nil {
 		facts.Memory = info.Totalram * uint64(info.Unit)
+	}
+	if at, err := os.Stat(o.System); o.System != "" && (err != nil || !at.IsDir()) {
+		return steps.ScriptRun{}, fmt.Errorf("system: %s is no directory", o.System)
 	}
 	if err := readJSON(o.Facts, &facts); err != nil {
 		return steps.ScriptRun{}, fmt.Errorf("facts: %w", err)
@@ -163,7 +172,7 @@ func (c *check) tryStep(ctx context.Context, step plugins.StepDescription) {
 	run := *c.run.Script.Run
 	run.Step, run.ID, run.Writes, run.Reboots = step.Step, step.Step, step.Writes, step.Reboots
 	run.Once = step.Repeatable != nil && !*step.Repeatable
-	fmt.Fprintf(c.Out, "         step %s: support %s%s\n", step.Step, step.Support, listNeeds(run))
+	fmt.Fprintf(c.Out, "         step %s: support %s%s\n", step.Step, step.Support, listNeeds(run, c.System != ""))
 	if err := step.Check(run); err != nil {
 		c.failed("step %s: %v (--args FILE)", step.Step, err)
 		return
@@ -176,11 +185,11 @@ func (c *check) tryStep(ctx context.Context, step plugins.StepDescription) {
 }
 
 // listNeeds lists what a Step must say for a step.
-func listNeeds(run wire.Run) (text string) {
+func listNeeds(run wire.Run, inSystem bool) (text string) {
 	for _, need := range []struct {
 		is   bool
 		says string
-	}{{run.Writes, "writes: [NAME]"}, {run.Reboots, "reboots: true"}, {run.Once, "repeatable: false"}} {
+	}{{run.Writes && !inSystem, "writes: [NAME]"}, {run.Writes && inSystem, "mounts: system"}, {run.Reboots, "reboots: true"}, {run.Once, "repeatable: false"}} {
 		if need.is {
 			text += "; its Step must say " + need.says
 		}
@@ -193,6 +202,9 @@ func (c *check) runStep(ctx context.Context, run wire.Run) {
 	next := c.run
 	next.Plugin = c.run.Plugin.ForStep(run.Step)
 	next.Script.Run = &run
+	if c.System != "" {
+		next.System = []steps.SystemDir{{Dir: c.System}}
+	}
 	disk := &fileDisk{}
 	do := func(given []steps.GivenDisk) (string, error) {
 		next.Given = given
@@ -200,7 +212,7 @@ func (c *check) runStep(ctx context.Context, run wire.Run) {
 	}
 	began := time.Now()
 	var err error
-	if run.Writes {
+	if run.Writes && c.System == "" {
 		disk.dir = c.run.Apart.Dir
 		tools := steps.DiskTools{Disks: disk, Leave: disk, NoteDisks: func(left []wire.Disk) { disk.written = !left[0].Content.Blank }}
 		_, err = steps.WithDisks(ctx, []wire.NamedDisk{{Name: "data", DiskRef: disk.ref()}}, tools, do)

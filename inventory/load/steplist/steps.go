@@ -171,7 +171,7 @@ func (r *Reader) newEntry(t Tree, d schemas.Document, field string, use schemas.
 	}
 	e.step.Script, e.step.Looks, e.step.Needs = prepared.script, prepared.looks, prepared.spec.Needs
 	e.step.Plugins = prepared.plugins
-	e.step.Writes = prepared.spec.Writes
+	e.step.Writes, e.step.Mounts = prepared.spec.Writes, prepared.spec.Mounts == schemas.MountsSystem
 	e.step.Seconds = readSeconds(cmp.Or(use.Timeout, prepared.spec.Timeout, steps.DefaultTimeout))
 	e.step.Attempts = max(1, cmp.Or(use.Attempts, prepared.spec.Attempts))
 	e.step.When = append(slices.Clone(prepared.when), r.readCondition(d, field+".when", use.When)...)

@@ -35,6 +35,10 @@ type hostile struct {
 	// describe makes a plug-in of the script: commands in bash, before the plug-in says that it supports the machine.
 	describe string
 	step     string // of the plug-in; default hostile
+	// system has the script shown the written system; before and after are commands around it: after must succeed in the
+	// root of that system.
+	system        bool
+	before, after string
 }
 
 // open is a shell function for attempts to reach something.
@@ -99,7 +103,7 @@ func main() {
 			panic(err)
 		}
 	}
-	for _, h := range cases(os.Getpid()) {
+	for _, h := range append(cases(os.Getpid()), systemCases(os.Getpid())...) {
 		began := time.Now()
 		fmt.Fprintf(console, "\r\nCASE %s: %s (%.1f s)\r\n", h.name, h.judge(), time.Since(began).Seconds())
 	}
@@ -148,8 +152,8 @@ func (h hostile) judge() string {
 
 // run runs a script or a plug-in, with its disk if there is one.
 func (h hostile) run(script steps.ScriptRun) (err error) {
-	do := func(given []steps.GivenDisk) (string, error) {
-		script.Given = given
+	do := func(given []steps.GivenDisk, system ...steps.SystemDir) (string, error) {
+		script.Given, script.System = given, system
 		return steps.RunScript(context.Background(), script)
 	}
 	if h.describe != "" {
@@ -158,7 +162,12 @@ func (h hostile) run(script steps.ScriptRun) (err error) {
 		if failed != nil {
 			return failed
 		}
-		do = func(given []steps.GivenDisk) (string, error) { return candidates.Run(context.Background(), given) }
+		do = func(given []steps.GivenDisk, system ...steps.SystemDir) (string, error) {
+			return candidates.Run(context.Background(), given, system...)
+		}
+	}
+	if h.system {
+		return h.runInSystem(do)
 	}
 	if h.disk == "" {
 		_, err := do(nil)
@@ -167,7 +176,7 @@ func (h hostile) run(script steps.ScriptRun) (err error) {
 	var left []wire.Disk
 	named := []wire.NamedDisk{{Name: "data", DiskRef: wire.DiskRef{Serial: h.disk, Content: wire.ContentAny}}}
 	tools := steps.DiskTools{Disks: steps.BlockDevices{Root: "/"}, Leave: yes{}, NoteDisks: func(disks []wire.Disk) { left = disks }}
-	_, err = steps.WithDisks(context.Background(), named, tools, do)
+	_, err = steps.WithDisks(context.Background(), named, tools, func(given []steps.GivenDisk) (string, error) { return do(given) })
 	switch nodes, failed := filepath.Glob("/dev/ingot-step-*"); {
 	case err != nil:
 		return err
