@@ -253,7 +253,7 @@ func (w *worker) runJob(ctx context.Context, job wire.Job) wire.Result {
 			return refuseJob("a plug-in of the job cannot be had: %s", joinLines(err.Error()))
 		}
 		return w.runSteps(ctx, whole)
-	case wire.JobWrite:
+	case wire.JobWrite, wire.JobWriteOptions:
 		whole, err := w.agent.fetchConfigs(ctx, job)
 		if err != nil {
 			return refuseJob("the config of the job cannot be had: %s", joinLines(err.Error()))

@@ -159,6 +159,18 @@ func Runs(field string) bool {
 	return field == "spec.workload" || field == "spec.steps" || field == "spec.vars" || strings.HasPrefix(field, "spec.vars.")
 }
 
+// InstallerOptions are what coreos-installer changes of an image besides the kernel arguments that it appends.
+type InstallerOptions struct {
+	DeleteKernelArguments []string `json:"deleteKernelArguments,omitempty"`
+	Platform              string   `json:"platform,omitempty"` // "" for that of the image
+	Consoles              []string `json:"consoles,omitempty"`
+}
+
+// IsZero reports whether the installer changes nothing of it.
+func (o InstallerOptions) IsZero() bool {
+	return len(o.DeleteKernelArguments) == 0 && o.Platform == "" && len(o.Consoles) == 0
+}
+
 // Workload is the desired system of a host, with all inputs from the commit.
 type Workload struct {
 	Name            string
@@ -166,6 +178,7 @@ type Workload struct {
 	Butane          *Butane // nil: hostname, network and phone-home only
 	Ignition        string  // the newest specification that the image reads; "" for the default
 	KernelArguments []string
+	Installer       InstallerOptions
 	Steps           []Step          // in order, with those of the host; exactly one is the install
 	Settings        []settings.Step // the Steps with spec.bmc, in order; no part of Inputs
 	Update          string          // never ""

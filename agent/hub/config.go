@@ -33,7 +33,7 @@ func referToConfig(job wire.Job) wire.Job {
 			size += len(step.Script.Body)
 		}
 	}
-	if job.Kind != wire.JobWrite || size <= wire.MaxInline {
+	if !wire.WritesSystem(job.Kind) || size <= wire.MaxInline {
 		return job
 	}
 	job.Steps = slices.Clone(job.Steps)

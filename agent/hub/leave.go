@@ -145,7 +145,7 @@ func (h *Hub) noteQuestion(ctx context.Context, p peer, id string, m wire.LeaveQ
 		case j.hasEnded():
 			refusal = j.whyEnded()
 			return nil
-		case j.Kind != wire.JobWrite && j.Kind != wire.JobWriteStep:
+		case !wire.WritesSystem(j.Kind) && j.Kind != wire.JobWriteStep:
 			return statusError{http.StatusBadRequest, "the job writes nothing"}
 		case j.State != inventory.JobRunning:
 			return statusError{http.StatusServiceUnavailable, "the job is not known to run yet"}

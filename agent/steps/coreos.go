@@ -49,7 +49,7 @@ func (c CoreOSInstaller) Install(ctx context.Context, disk Wiped, job wire.Insta
 	defer feed.closeServer()
 	output, err := runProgram(ctx, program{
 		argv: append([]string{orDefault(c.Program, "coreos-installer")},
-			InstallerArguments(disk.Path(), feed.url, ignition, job.KernelArguments)...),
+			InstallerArguments(disk.Path(), feed.url, ignition, job)...),
 		report: report,
 	})
 	hungUp := func(cause error) bool { return errors.Is(cause, errNotRead) || errors.Is(cause, context.Canceled) }
@@ -80,11 +80,22 @@ func explainFailure(err error, output string) error {
 // InstallerArguments are the arguments of coreos-installer 0.27: the device last, the ramdisk's network not copied
 // (Ignition brings the network), and the partition table cleared after an error (no --preserve-on-error). No fetch is
 // retried: the daemon decides on attempts.
-func InstallerArguments(device, url, ignition string, kernelArguments []string) []string {
+func InstallerArguments(device, url, ignition string, job wire.Install) []string {
 	arguments := []string{"install", "--insecure", "--image-url", url, "--ignition-file", ignition}
-	for _, argument := range kernelArguments {
-		// as a single argument: the value may begin with a dash
+	// each as a single argument: the value may begin with a dash
+	for _, argument := range job.KernelArguments {
 		arguments = append(arguments, "--append-karg="+argument)
+	}
+	if options := job.Options; options != nil {
+		for _, argument := range options.DeleteKernelArguments {
+			arguments = append(arguments, "--delete-karg="+argument)
+		}
+		if options.Platform != "" {
+			arguments = append(arguments, "--platform="+options.Platform)
+		}
+		for _, console := range options.Consoles {
+			arguments = append(arguments, "--console="+console)
+		}
 	}
 	return append(arguments, device)
 }

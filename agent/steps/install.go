@@ -267,7 +267,15 @@ var (
 
 // checkJob checks a job before a disk is touched.
 func checkJob(job wire.Install) error {
-	for _, a := range job.KernelArguments {
+	options := wire.InstallerOptions{}
+	if job.Options != nil {
+		options = *job.Options
+	}
+	all := slices.Concat(job.KernelArguments, options.DeleteKernelArguments, options.Consoles)
+	if options.Platform != "" {
+		all = append(all, options.Platform)
+	}
+	for _, a := range all {
 		if !argument.MatchString(a) {
 			return fmt.Errorf("kernel argument %q is not allowed; nothing was written", a)
 		}
@@ -277,7 +285,7 @@ func checkJob(job wire.Install) error {
 		return fmt.Errorf("the job's image has no sha256 but %q; nothing was written", job.Image.SHA256)
 	case job.Image.Size <= 0:
 		return fmt.Errorf("the job's image has %d bytes; nothing was written", job.Image.Size)
-	case job.Plain && (len(job.Ignition) > 0 != (job.Drive != "") || len(job.KernelArguments) > 0):
+	case job.Plain && (len(job.Ignition) > 0 != (job.Drive != "") || len(all) > 0):
 		return errors.New("the job's image takes neither an Ignition config nor kernel arguments; nothing was written")
 	case job.Drive != "" && (!job.Plain || len(job.Drive) > 36 || len(job.Ignition) > wire.MaxInline):
 		return errors.New("the job's config drive cannot be written; nothing was written")

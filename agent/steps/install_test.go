@@ -187,7 +187,7 @@ func TestACancelledJobWritesNothing(t *testing.T) {
 // TestArguments is the whole command line, in its order: the device is last, an argument that begins with a dash is no option.
 func TestArguments(t *testing.T) {
 	t.Parallel()
-	got := steps.InstallerArguments("/dev/vda", "http://127.0.0.1:1/os.raw.zst", "/run/config.ign", []string{"console=ttyS0", "--offline"})
+	got := steps.InstallerArguments("/dev/vda", "http://127.0.0.1:1/os.raw.zst", "/run/config.ign", wire.Install{KernelArguments: []string{"console=ttyS0", "--offline"}})
 	want := []string{
 		"install", "--insecure", "--image-url", "http://127.0.0.1:1/os.raw.zst", "--ignition-file", "/run/config.ign",
 		"--append-karg=console=ttyS0", "--append-karg=--offline", "/dev/vda",

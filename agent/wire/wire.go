@@ -125,6 +125,9 @@ const (
 	// JobWrite is a job of one install step. The step asks for leave from the open disks, and writes nothing before an
 	// answer that gives leave. Install.Config may name the config. An agent of protocol 1 refuses the kind.
 	JobWrite = "write"
+	// JobWriteOptions is a JobWrite with Install.Options. An older agent, which would install without the options, refuses
+	// the kind.
+	JobWriteOptions = "write-options"
 	// JobStep is a job of one script with Script.Run. An agent of an earlier protocol, which would run the script without
 	// its arguments, refuses the kind.
 	JobStep = "step"
@@ -155,7 +158,10 @@ const (
 )
 
 // JobKinds are all kinds of Job. A daemon gives no agent a job of another kind, and reads none back.
-var JobKinds = []string{JobWrite, JobStep, JobWriteStep, JobSystem, JobSystemScript, JobDescribe, JobRun, JobOwn, JobScript, JobPowerOff, JobInstall, JobInstallByReference}
+var JobKinds = []string{JobWrite, JobWriteOptions, JobStep, JobWriteStep, JobSystem, JobSystemScript, JobDescribe, JobRun, JobOwn, JobScript, JobPowerOff, JobInstall, JobInstallByReference}
+
+// WritesSystem reports whether a job of this kind is an install, which asks for leave.
+func WritesSystem(kind string) bool { return kind == JobWrite || kind == JobWriteOptions }
 
 // IsOfProtocol1 reports whether an agent of protocol 1 has the job: such an agent asks for no leave.
 func IsOfProtocol1(kind string) bool { return kind == JobInstall || kind == JobInstallByReference }
@@ -208,6 +214,8 @@ type Install struct {
 	Ignition        []byte     `json:"ignition"`
 	Config          *ConfigRef `json:"config,omitempty"` // of a config that is too large for the message
 	KernelArguments []string   `json:"kernelArguments,omitempty"`
+	// Options are what coreos-installer changes of the image besides the kernel arguments; nil in a JobWrite.
+	Options *InstallerOptions `json:"options,omitempty"`
 	// Plain is set for an image that the agent writes itself, without Ignition: raw, raw compressed with zstd, xz or gzip, or
 	// qcow2. An agent that does not know Plain refuses the job, as its Ignition config is empty.
 	Plain bool `json:"plain,omitempty"`
@@ -218,6 +226,13 @@ type Install struct {
 	// Mark is the disk GUID to set in both headers of the GPT once the image is verified; "" for an install without a
 	// mark.
 	Mark string `json:"mark,omitempty"`
+}
+
+// InstallerOptions are options of coreos-installer for the written system.
+type InstallerOptions struct {
+	DeleteKernelArguments []string `json:"deleteKernelArguments,omitempty"`
+	Platform              string   `json:"platform,omitempty"`
+	Consoles              []string `json:"consoles,omitempty"`
 }
 
 // Refs are all disks of the install, the disk for the system first.

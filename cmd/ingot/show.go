@@ -134,10 +134,12 @@ type resolvedWorkload struct {
 	Secrets         []string          `json:"secrets,omitempty"`
 	Ignition        string            `json:"ignition,omitempty"` // the newest specification that the image reads
 	KernelArguments []string          `json:"kernelArguments,omitempty"`
-	Steps           []review.Step     `json:"steps"`
-	Settings        []review.Setting  `json:"settings,omitempty"`
-	Update          string            `json:"update"`
-	PhoneHome       string            `json:"phoneHome"`
+	// Installer is what coreos-installer changes of the image besides.
+	Installer *inventory.InstallerOptions `json:"installer,omitempty"`
+	Steps     []review.Step               `json:"steps"`
+	Settings  []review.Setting            `json:"settings,omitempty"`
+	Update    string                      `json:"update"`
+	PhoneHome string                      `json:"phoneHome"`
 	// OtherDisks are the disks besides the root disk that the Butane config writes to; OtherDisksAllowed says whether
 	// the config may write to them.
 	OtherDisks        []inventory.OtherDisk `json:"otherDisks,omitempty"`
@@ -187,6 +189,9 @@ func resolveHost(h inventory.Desired, tag string) resolvedHost {
 		Name: w.Name, Image: w.Image, Ignition: w.Ignition, KernelArguments: w.KernelArguments, Update: w.Update, PhoneHome: w.PhoneHome,
 		Inputs: w.Inputs, Parts: w.Parts,
 		OtherDisks: w.OtherDisks, OtherDisksAllowed: w.OtherDisksAllowed,
+	}
+	if !w.Installer.IsZero() {
+		view.Workload.Installer = &w.Installer
 	}
 	view.Workload.Steps, view.Workload.Settings = review.ListSteps(w.Steps), review.ListSettings(w.Settings)
 	for _, ref := range w.Secrets {

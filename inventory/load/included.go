@@ -94,8 +94,11 @@ func (l *loader) warnAboutReferences(file string, data []byte, use [2]string) {
 // warnAboutInstall reports references in the fields of spec.install, which are taken as they are.
 func (l *loader) warnAboutInstall(d schemas.Document, install schemas.Install) {
 	fields := map[string]string{"spec.install.image.url": install.Image.URL}
-	for i, argument := range install.KernelArguments {
-		fields[fmt.Sprintf("spec.install.kernelArguments[%d]", i)] = argument
+	for name, list := range map[string][]string{"kernelArguments": install.KernelArguments,
+		"deleteKernelArguments": install.DeleteKernelArguments} {
+		for i, argument := range list {
+			fields[fmt.Sprintf("spec.install.%s[%d]", name, i)] = argument
+		}
 	}
 	for field, text := range fields {
 		if found := refs.FindWritten(text); len(found) > 0 {

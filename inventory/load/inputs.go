@@ -24,6 +24,9 @@ func digestParts(w *inventory.Workload, blobs []string, spec schemas.HostSpec) m
 		"rootDisk":        inventory.Digest(mustJSON(normalizeHints(spec.RootDisk))),
 		"steps":           inventory.Digest(steps.ListParts(w.Steps)...),
 	}
+	if !w.Installer.IsZero() {
+		p["installer"] = inventory.Digest(mustJSON(w.Installer))
+	}
 	if written := listWritten(w.Steps, spec.Disks); len(written) > 0 {
 		p["disks"] = inventory.Digest(written...)
 	}

@@ -51,6 +51,8 @@ func (l *loader) prepareWorkloads(t *tree) {
 		}
 		r := &recipe{workload: inventory.Workload{
 			Name: name, Image: install.Image, KernelArguments: install.KernelArguments, Ignition: install.Ignition,
+			Installer: inventory.InstallerOptions{DeleteKernelArguments: install.DeleteKernelArguments, Platform: install.Platform,
+				Consoles: install.Consoles},
 			Update:            cmp.Or(d.Workload.Spec.Update, schemas.OnConsent),
 			PhoneHome:         cmp.Or(install.PhoneHome, schemas.PhoneHomeRequired),
 			OtherDisksAllowed: install.OtherDisks == schemas.OtherDisksAllowed,

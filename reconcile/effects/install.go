@@ -157,8 +157,11 @@ func (e *Effects) buildJob(desired inventory.Desired, record inventory.Record, a
 		}
 		due = []inventory.Step{step}
 		job.Kind = kindOfJob(state)
-		if step.Mounts {
+		switch {
+		case step.Mounts:
 			job.Kind = wire.JobSystemScript
+		case job.Kind == wire.JobWrite && !desired.Workload.Installer.IsZero():
+			job.Kind = wire.JobWriteOptions
 		}
 	}
 	if have, want := len(action.Contents), len(operation.StepDisks()); have < want {
@@ -278,22 +281,26 @@ func (e *Effects) buildInstall(desired inventory.Desired, record inventory.Recor
 	if err != nil {
 		return nil, fmt.Errorf("configuration of workload %s: %w", desired.Workload.Name, err)
 	}
-	install := &wire.Install{
-		ID:              operation.ID,
-		Disk:            referToDisk(operation.Root(), action.Contents[0]),
-		Image:           image,
-		Ignition:        config,
-		KernelArguments: desired.Workload.KernelArguments,
-		Mark:            operation.Root().Mark,
-		Plain:           desired.Workload.WritesImage(),
-		Drive:           drive,
-	}
+	install := DescribeInstaller(*desired.Workload)
+	install.ID, install.Disk, install.Mark = operation.ID, referToDisk(operation.Root(), action.Contents[0]), operation.Root().Mark
+	install.Image, install.Ignition, install.Drive = image, config, drive
 	for at, i := range operation.InstallDisks() {
 		if i > 0 {
 			install.Others = append(install.Others, referToDisk(operation.Disks[i], action.Contents[at]))
 		}
 	}
-	return install, nil
+	return &install, nil
+}
+
+// DescribeInstaller gives the part of an install that says what becomes of the image: coreos-installer's options, or that the
+// image is written as it is.
+func DescribeInstaller(w inventory.Workload) wire.Install {
+	install := wire.Install{KernelArguments: w.KernelArguments, Plain: w.WritesImage()}
+	if options := w.Installer; !options.IsZero() {
+		install.Options = &wire.InstallerOptions{DeleteKernelArguments: options.DeleteKernelArguments, Platform: options.Platform,
+			Consoles: options.Consoles}
+	}
+	return install
 }
 
 // referToDisk names a disk for the agent, with the content that the agent must find.

@@ -85,3 +85,23 @@ func TestAScriptIsShownTheWrittenSystem(t *testing.T) {
 		t.Errorf("job of kind %s with disks %+v, writes %t; its system (-want +got):\n%s", job.Kind, script.Disks, script.Run.Writes, diff)
 	}
 }
+
+// TestAnInstallWithOptions is of a kind that an older agent, which would leave the options out, refuses.
+func TestAnInstallWithOptions(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	r.mirrored()
+	r.wantDone(act.FetchImage)
+	workload := *r.desired.Workload
+	workload.Installer = inventory.InstallerOptions{DeleteKernelArguments: []string{"quiet"}, Platform: "qemu", Consoles: []string{"tty0"}}
+	desired := r.desired
+	desired.Workload = &workload
+	job, err := effects.Job(r.Effects, desired, r.record, act.Action{Contents: []string{wire.ContentBlank}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := &wire.InstallerOptions{DeleteKernelArguments: []string{"quiet"}, Platform: "qemu", Consoles: []string{"tty0"}}
+	if diff := cmp.Diff(want, job.Steps[0].Install.Options); diff != "" || job.Kind != wire.JobWriteOptions || !wire.WritesSystem(job.Kind) {
+		t.Errorf("job of kind %s with options (-want +got):\n%s", job.Kind, diff)
+	}
+}

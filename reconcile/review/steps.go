@@ -28,8 +28,7 @@ type Step struct {
 	Reboots bool `json:"reboots,omitempty"`
 	// Writes are the names of the disks that the script may write to.
 	Writes []string `json:"writes,omitempty"`
-	// Mounts is set for a step that is shown the file systems of the installed system.
-	Mounts bool `json:"mounts,omitempty"`
+	Mounts bool     `json:"mounts,omitempty"` // the step is shown the file systems of the installed system
 	// Plugins are the candidates of a step of plug-ins, in the order of the Step.
 	Plugins []Plugin `json:"plugins,omitempty"`
 	// When are the conditions of the step: all must hold.

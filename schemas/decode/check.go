@@ -30,9 +30,12 @@ var (
 	eraseGrammar       = regexp.MustCompile(`^[!-~]([ -~]{0,254}[!-~])?/[0-9a-f]{16}$`) // serials may hold spaces
 	varGrammar         = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]{0,62}$`)
 	keyGrammar         = regexp.MustCompile(`^[A-Za-z0-9_][-A-Za-z0-9_.]{0,62}$`)
-	kargGrammar        = regexp.MustCompile(`^[!#-&(-~]{1,512}$`) // printable ASCII without space and quotes
-	lineGrammar        = regexp.MustCompile(`^[ -~]{1,256}$`)
-	kernelDisk         = regexp.MustCompile(`^(/dev/)?([shv]d[a-z]+|xvd[a-z]+|nvme[0-9]+n[0-9]+|mmcblk[0-9]+)$`)
+	platformGrammar    = regexp.MustCompile(`^[a-z][a-z0-9-]{0,31}$`)
+	// as coreos-installer 0.27 reads a console
+	consoleGrammar = regexp.MustCompile(`^(tty0|hvc0|ttysclp0|(ttyS|ttyAMA)[0-9]{1,2}(,[0-9]{1,7}([noe][5-8]?)?)?)$`)
+	kargGrammar    = regexp.MustCompile(`^[!#-&(-~]{1,512}$`) // printable ASCII without space and quotes
+	lineGrammar    = regexp.MustCompile(`^[ -~]{1,256}$`)
+	kernelDisk     = regexp.MustCompile(`^(/dev/)?([shv]d[a-z]+|xvd[a-z]+|nvme[0-9]+n[0-9]+|mmcblk[0-9]+)$`)
 	// the form of a value that sops encrypted: https://getsops.io/docs/#encryption-protocol
 	sealedGrammar = regexp.MustCompile(`^ENC\[AES256_GCM,data:[A-Za-z0-9+/=]*,` +
 		`iv:[A-Za-z0-9+/=]+,tag:[A-Za-z0-9+/=]+,type:(str|int|float|bool|bytes|time)\]$`)

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/url"
 	"slices"
+	"strings"
 
 	"github.com/gitmetal/ingot/schemas"
 	"github.com/gitmetal/ingot/schemas/yamltext"
@@ -30,6 +31,7 @@ func (c *checker) checkWorkload(s schemas.WorkloadSpec) {
 	c.checkIgnition(s.Install.Ignition)
 	c.checkOneOf("spec.install.phoneHome", s.Install.PhoneHome, schemas.PhoneHomeRequired, schemas.PhoneHomeDisabled)
 	c.checkOneOf("spec.install.otherDisks", s.Install.OtherDisks, schemas.OtherDisksDenied, schemas.OtherDisksAllowed)
+	c.checkInstaller(*s.Install)
 	for i, argument := range s.Install.KernelArguments {
 		field := fmt.Sprintf("spec.install.kernelArguments[%d]", i)
 		c.checkGrammar(field, argument, kargGrammar,
@@ -38,6 +40,21 @@ func (c *checker) checkWorkload(s schemas.WorkloadSpec) {
 			c.addError(field, "name a Butane config in spec.install.butane",
 				"%s would throw away the config of this host, the call home included", name)
 		}
+	}
+}
+
+// checkInstaller checks what coreos-installer changes of an image besides the arguments that it appends.
+func (c *checker) checkInstaller(install schemas.Install) {
+	for i, argument := range install.DeleteKernelArguments {
+		field := fmt.Sprintf("spec.install.deleteKernelArguments[%d]", i)
+		c.checkGrammar(field, argument, kargGrammar, "one argument of printable ASCII without spaces and quotes, at most 512 characters")
+		if strings.HasPrefix(argument, "ignition") || strings.HasPrefix(argument, "$") {
+			c.addError(field, "leave it out", "without %s the system would not find its config", yamltext.ShortenText(argument))
+		}
+	}
+	c.checkGrammar("spec.install.platform", install.Platform, platformGrammar, "Ignition's name of a platform, such as qemu")
+	for i, console := range install.Consoles {
+		c.checkGrammar(fmt.Sprintf("spec.install.consoles[%d]", i), console, consoleGrammar, "such as tty0, or ttyS0,115200n8")
 	}
 }
 
