@@ -11,10 +11,11 @@ FUZZTIME ?= 60s
 help: ## this list
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
-setup: ## everything the lab, the demo and e2e need (packages, coreos-installer, Ignition, OS image, Debian tree, Gitea)
+setup: ## everything the lab, the demo and e2e need (packages, coreos-installer, Ignition, OS image, cloud image, Debian tree, Gitea)
 	@scripts/setup.sh full
 	@scripts/coreos-installer.sh >/dev/null
 	@scripts/osimage.sh >/dev/null
+	@scripts/cloudimage.sh >/dev/null
 	@scripts/debian.sh >/dev/null
 	@scripts/sushy-tools.sh >/dev/null
 	@scripts/gitea.sh >/dev/null
