@@ -93,6 +93,9 @@ func acts() map[string]happening {
 func sortedActs() []string { return slices.Sorted(maps.Keys(acts())) }
 
 func (w *world) hostID(d deed) string {
+	if d.host != "" {
+		return d.host
+	}
 	ids := w.people.now.ids()
 	if len(ids) == 0 {
 		return ""
@@ -421,7 +424,7 @@ func takesFleet(w *world, _ deed) bool {
 	return another != ""
 }
 
-// whileAsking has something happen when the agent of a machine asks for leave the next time.
+// whileAsking has something happen to the next host whose agent asks for leave.
 func whileAsking(do happening) happening {
 	return func(w *world, d deed) bool {
 		w.ambushes = append(w.ambushes, ambush{d, do})
@@ -429,21 +432,23 @@ func whileAsking(do happening) happening {
 	}
 }
 
-// ambush is something that waits for an agent's question.
+// ambush is something that waits for a moment.
 type ambush struct {
 	deed deed
 	do   happening
 }
 
-// meetQuestion has everything happen that waits for the question of a machine's agent.
-func (w *world) meetQuestion(m *machine) {
+// meetQuestion has the first thing happen that waits for a question of an agent and that can happen to the agent's host.
+func (w *world) meetQuestion(host string) {
+	if _, there := w.people.now.hosts[host]; !there || w.healing {
+		return
+	}
 	for i, waits := range w.ambushes {
-		if w.machineOf(waits.deed) == m && !w.healing {
+		waits.deed.host = host
+		if waits.do(w, waits.deed) {
 			w.ambushes = append(w.ambushes[:i:i], w.ambushes[i+1:]...)
 			w.step()
-			if waits.do(w, waits.deed) {
-				w.reach(waits.deed.kind)
-			}
+			w.reach(waits.deed.kind)
 			return
 		}
 	}

@@ -349,7 +349,7 @@ type question struct {
 // AskLeave implements steps.Leave: AskLeave puts one question. A late answer gives no leave.
 func (a *agent) AskLeave(_ context.Context, disks []wire.Disk) (bool, error) {
 	a.asked++
-	a.m.w.meetQuestion(a.m)
+	a.m.w.meetQuestion(a.config.Host)
 	job, began := a.asks.job, a.m.w.now
 	status, body := a.post(fmt.Sprintf(wire.PathLeave, job.ID), wire.LeaveQuestion{Attempt: job.Attempt,
 		Step: a.asks.step, Nonce: fmt.Sprint(a.config.Boot, "-", a.process), Number: a.asked, Disks: disks})

@@ -125,6 +125,7 @@ type deed struct {
 	who  int
 	long time.Duration // of a window
 	size float64       // in [0, 1)
+	host string        // of what happens while an agent asks
 }
 
 func (d deed) String() string {
