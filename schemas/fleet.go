@@ -40,8 +40,8 @@ type RingSpec struct {
 
 // Window opens at each time of a schedule, for a while.
 type Window struct {
-	// Start is a schedule of five fields as in crontab(5): minute, hour, day of month, month, day of week. A change of
-	// clocks neither skips a time of the schedule nor repeats it.
+	// Start is a schedule of five fields as in crontab(5): minute, hour, day of month, month, day of week (Sunday is 0 or
+	// 7). A change of clocks neither skips a time of the schedule nor repeats it.
 	Start string `json:"start"`
 	// Duration is how long the window stays open, such as 4h; at most 168h.
 	Duration string `json:"duration"`

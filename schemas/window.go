@@ -2,6 +2,8 @@ package schemas
 
 import (
 	"fmt"
+	"slices"
+	"strconv"
 	"strings"
 	"time"
 	_ "time/tzdata" // zones of windows mean the same on every machine
@@ -11,13 +13,19 @@ import (
 	"github.com/gitmetal/ingot/schemas/yamltext"
 )
 
-// ParseSchedule reads when a window opens. Names such as @daily and zones within the schedule are errors.
+// ParseSchedule reads when a window opens. Names such as @daily and zones within the schedule are errors. Sunday is 0 or 7.
 //
 // A schedule that names hours opens once for each of its times of the day, also when clocks change: a time that the
 // clocks skip opens when they have skipped it, and a time that they repeat opens the first time. A schedule for every
 // hour (* as its hour) goes by the time that passes.
 func ParseSchedule(w Window) (cron.Schedule, error) {
-	if strings.ContainsAny(w.Start, "@=") {
+	if fields, named := namedSchedules[strings.TrimSpace(w.Start)]; named {
+		return nil, fmt.Errorf("%q is not a schedule: write %q", w.Start, fields)
+	}
+	if strings.Contains(w.Start, "=") {
+		return nil, fmt.Errorf("%q is not a schedule: write the zone as zone", yamltext.ShortenText(w.Start))
+	}
+	if strings.Contains(w.Start, "@") {
 		return nil, fmt.Errorf("%q is not a schedule", yamltext.ShortenText(w.Start))
 	}
 	zone, err := time.LoadLocation(w.Zone) // "" is UTC
@@ -30,7 +38,10 @@ func ParseSchedule(w Window) (cron.Schedule, error) {
 	if hourly {
 		named = zone.String()
 	}
-	schedule, err := cron.ParseStandard("CRON_TZ=" + named + " " + w.Start)
+	if len(fields) == 5 {
+		fields[4] = spellSundays(fields[4])
+	}
+	schedule, err := cron.ParseStandard("CRON_TZ=" + named + " " + strings.Join(fields, " "))
 	if err != nil {
 		return nil, fmt.Errorf("%q is not a schedule: %w", yamltext.ShortenText(w.Start), err)
 	}
@@ -38,6 +49,48 @@ func ParseSchedule(w Window) (cron.Schedule, error) {
 		return schedule, nil
 	}
 	return wallSchedule{clock: schedule, zone: zone}, nil
+}
+
+// namedSchedules are the names that some versions of cron know, with the fields that they stand for.
+var namedSchedules = map[string]string{
+	"@yearly": "0 0 1 1 *", "@annually": "0 0 1 1 *", "@monthly": "0 0 1 * *", "@weekly": "0 0 * * 0",
+	"@daily": "0 0 * * *", "@midnight": "0 0 * * *", "@hourly": "0 * * * *",
+}
+
+// daysOfWeek are the names of days that end a range, or begin one, in their order.
+var daysOfWeek = []string{"sun", "mon", "tue", "wed", "thu", "fri", "sat", "sun"}
+
+// spellSundays writes the Sundays of a day of week as 0: a 7, and the last day of a range such as 5-7 or FRI-SUN. Package
+// cron knows no 7. What cannot be read stays as it is.
+func spellSundays(field string) string {
+	parts := strings.Split(field, ",")
+	for i, part := range parts {
+		days, by, stepped := strings.Cut(part, "/")
+		first, last, ranged := strings.Cut(days, "-")
+		from, to, step := findDay(first), findDay(last), 1
+		if stepped {
+			step, _ = strconv.Atoi(by)
+		}
+		switch {
+		case part == "7":
+			parts[i] = "0"
+		case ranged && from >= 0 && step > 0 && (to == 7 || to == 0 && from > 0):
+			var listed []string
+			for day := from; day <= 7; day += step {
+				listed = append(listed, strconv.Itoa(day%7))
+			}
+			parts[i] = strings.Join(listed, ",")
+		}
+	}
+	return strings.Join(parts, ",")
+}
+
+// findDay gives the number of a day of the week, by number or name; -1 for none.
+func findDay(text string) int {
+	if n, err := strconv.Atoi(text); err == nil && n >= 0 && n <= 7 {
+		return n
+	}
+	return slices.Index(daysOfWeek, strings.ToLower(text))
 }
 
 // wallSchedule opens by the clocks of a zone. The schedule clock has no changes of clocks: times of the zone are given to

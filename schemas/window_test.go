@@ -53,6 +53,47 @@ func TestWindowsOverChangesOfClocks(t *testing.T) {
 	}
 }
 
+// The day of the week is read as cron reads it: Sunday is 0 and 7, alone and at the end of a range.
+func TestDaysOfTheWeek(t *testing.T) {
+	t.Parallel()
+	const sun, mon, tue, wed, thu, fri, sat = "Sun ", "Mon ", "Tue ", "Wed ", "Thu ", "Fri ", "Sat "
+	const all = mon + tue + wed + thu + fri + sat + sun
+	for field, want := range map[string]string{
+		"0": sun, "7": sun, "SUN": sun, "sun": sun, "Mon,sun": mon + sun, "6": sat, "6,7": sat + sun, "7,1": mon + sun,
+		"5-7": fri + sat + sun, "FRI-SUN": fri + sat + sun, "fri-7": fri + sat + sun, "6-7": sat + sun, "7-7": sun,
+		"1-7": all, "0-7": all, "1-7/2": mon + wed + fri + sun, "1-7/3,2": mon + tue + thu + sun, "0-7/7": sun,
+		"1-5": mon + tue + wed + thu + fri, "MON-FRI/2": mon + wed + fri, "*": all, "*/2": tue + thu + sat + sun,
+		// refused: no cron has them
+		"8": "", "5-8": "", "7-2": "", "6-1": "", "sunday": "", "SON": "", "1-7/0": "", "1-7/x": "", "-7": "", "7-": "", "--7": "", "+7": "",
+	} {
+		schedule, err := ParseSchedule(Window{Start: "0 2 * * " + field, Duration: "1h"})
+		if (err != nil) != (want == "") {
+			t.Errorf("%s: %v, want %q", field, err, want)
+		}
+		if err != nil {
+			continue
+		}
+		var got string
+		monday := time.Date(2027, 3, 1, 0, 0, 0, 0, time.UTC)
+		for at := schedule.Next(monday); at.Before(monday.AddDate(0, 0, 7)); at = schedule.Next(at) {
+			got += at.Format("Mon ")
+		}
+		if got != want {
+			t.Errorf("%s: opens on %s, want %s", field, got, want)
+		}
+	}
+	for start, want := range map[string]string{
+		"@weekly":                      `"@weekly" is not a schedule: write "0 0 * * 0"`,
+		" @midnight ":                  `" @midnight " is not a schedule: write "0 0 * * *"`,
+		"@reboot":                      `"@reboot" is not a schedule`,
+		"CRON_TZ=Asia/Tokyo 0 2 * * 1": `"CRON_TZ=Asia/Tokyo 0 2 * * 1" is not a schedule: write the zone as zone`,
+	} {
+		if _, err := ParseSchedule(Window{Start: start}); err == nil || err.Error() != want {
+			t.Errorf("%s: %v, want %s", start, err, want)
+		}
+	}
+}
+
 // In every week of ten years, in zones of all kinds, a weekly window opens once.
 func TestAWeeklyWindowOpensOnceAWeek(t *testing.T) {
 	t.Parallel()

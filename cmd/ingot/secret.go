@@ -59,7 +59,8 @@ func newSecretCreate(s streams) *cobra.Command {
 		"where to write it; - for standard output (default secrets/NAME.yaml in the fleet)")
 	addScopeFlags(command, &o.plain.Scope)
 	flags.BoolVar(&o.reviewed, "reviewed-scope", false,
-		"the scope can be changed later without a key, by `ingot secret scope`: it is as good as the review of commits")
+		"let people without a key change later, with 'ingot secret scope', which hosts may use the Secret; whoever\n"+
+			"may merge changes then decides it. Without this flag, a change needs an age key")
 	flags.StringArrayVar(&o.recipients, "age", nil,
 		"age recipient (age1…), or SSH public key, that it is encrypted for; may be given several times")
 	flags.StringArrayVar(&o.input.Files, "from-file", nil,

@@ -51,8 +51,7 @@ func validateFleet(s streams, reader *fleets.Reader, commit, output string) erro
 		if len(findings) == 0 {
 			fmt.Fprintf(s.Out, "%s, no findings\n", countNoun(len(fleet.Hosts), "host"))
 		} else {
-			fmt.Fprintf(s.Err, "%s, %s: with an error the whole commit changes nothing\n",
-				countNoun(len(findings), "finding"), countNoun(failures, "error"))
+			fmt.Fprintln(s.Err, summarizeFindings(failures, len(findings)-failures))
 		}
 	case "json":
 		err = writeJSON(s, struct {
@@ -75,6 +74,19 @@ func validateFleet(s streams, reader *fleets.Reader, commit, output string) erro
 		return exitError{code: exitFindings}
 	}
 	return err
+}
+
+// summarizeFindings says what errors and warnings mean for a commit.
+func summarizeFindings(failures, warnings int) string {
+	switch {
+	case failures == 0:
+		return countNoun(warnings, "warning") + ", no error: the commit can be used as it is"
+	case warnings == 0:
+		return countNoun(failures, "error") + ": the whole commit is refused and changes nothing"
+	default:
+		return fmt.Sprintf("%s and %s: the whole commit is refused and changes nothing",
+			countNoun(failures, "error"), countNoun(warnings, "warning"))
+	}
 }
 
 // countNoun gives "1 host", "2 hosts".

@@ -147,6 +147,7 @@ var rules = []rule{
 	{"inventory/gitrepo", []string{"core", "inventory/gitrepo/gitprogram", "inventory/gitrepo/gittree", "inventory/gitrepo/remote", "inventory/gitrepo/tags", "internal/secret"}},
 	{"inventory/gitrepo/gitprogram", nil},
 	{"inventory/gitrepo/gittree", nil},
+	{"inventory/gitrepo/remote", []string{"internal/httppost", "internal/secret"}},
 	{"inventory/forge", []string{"reconcile/notices", "internal/httppost", "internal/secret"}},
 	{"inventory/...", []string{"core", "internal/secret"}},
 	{"reconcile", []string{"core", "reconcile/batches/store", "reconcile/journal", "reconcile/ports", "reconcile/recovery", "reconcile/queue", "reconcile/watch", "internal/secret"}},

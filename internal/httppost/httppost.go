@@ -143,7 +143,7 @@ func (c *Client) keepBody(response *http.Response, most int64) Answer {
 // explain says why a server did not take a request, and what that means for the next one.
 func (c *Client) explain(response *http.Response, said string, now time.Time) Answer {
 	code := response.StatusCode
-	a := Answer{Status: code, RetryAfter: readRetryAfter(response.Header, now),
+	a := Answer{Status: code, RetryAfter: ReadRetryAfter(response.Header, now),
 		Said: cut(strings.ToValidUTF8(strings.Join(strings.Fields(c.mask(said)), " "), "?"))}
 	limited := code == http.StatusTooManyRequests || code == http.StatusForbidden && a.RetryAfter > 0
 	a.Down = limited || code >= 500 || code == http.StatusRequestTimeout
@@ -182,9 +182,9 @@ func cut(text string) string {
 	return text
 }
 
-// readRetryAfter reads how long a server asks to wait: Retry-After in seconds or as a date (RFC 9110, 10.2.3), or,
+// ReadRetryAfter reads how long a server asks to wait: Retry-After in seconds or as a date (RFC 9110, 10.2.3), or,
 // where X-RateLimit-Remaining is 0, X-RateLimit-Reset in seconds since 1970, as GitHub has it.
-func readRetryAfter(header http.Header, now time.Time) time.Duration {
+func ReadRetryAfter(header http.Header, now time.Time) time.Duration {
 	text := header.Get("Retry-After")
 	if seconds, err := strconv.ParseInt(text, 10, 32); err == nil {
 		return max(0, time.Duration(seconds)*time.Second)

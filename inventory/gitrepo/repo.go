@@ -116,7 +116,7 @@ func Open(c Config) (*Repo, error) {
 	}
 	r.server, err = remote.New(remote.Config{
 		URL: c.URL, SSHKey: c.SSHKey, KnownHosts: c.KnownHosts, Username: c.Username, Password: c.Password, CA: c.CA,
-		Timeout: c.Limits.Timeout,
+		Timeout: c.Limits.Timeout, Now: c.Now,
 	})
 	return r, err
 }

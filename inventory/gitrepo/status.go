@@ -129,6 +129,9 @@ func (r *Repo) publishAdmitted(
 		if err == nil {
 			return tip.String(), nil
 		}
+		if errors.As(err, new(*remote.Failure)) {
+			return "", err
+		}
 		if !errors.Is(err, remote.ErrRaced) || try == pushTries {
 			return "", fmt.Errorf("push %s to %s: %w", r.config.StatusBranch, r.server, err)
 		}
@@ -198,6 +201,9 @@ func (r *Repo) pushCommit(ctx context.Context, old, next plumbing.Hash, w *gittr
 func (r *Repo) explainRefusal(ctx context.Context, old plumbing.Hash, err error) error {
 	if tip, tipErr := r.fetchStatusTip(ctx); tipErr == nil && tip != old {
 		return remote.ErrRaced
+	}
+	if errors.As(err, new(*remote.Failure)) {
+		return err
 	}
 	return fmt.Errorf("the server did not take the status commit: %w: check the rules and hooks of branch %s", err,
 		r.config.StatusBranch)

@@ -2,15 +2,12 @@ package remote
 
 import (
 	"context"
-	"errors"
 	nethttp "net/http"
 	"strings"
 
-	"github.com/go-git/go-git/v5/plumbing"
 	"github.com/go-git/go-git/v5/plumbing/protocol/packp"
 	"github.com/go-git/go-git/v5/plumbing/protocol/packp/capability"
 	"github.com/go-git/go-git/v5/plumbing/transport"
-	"github.com/go-git/go-git/v5/plumbing/transport/http"
 )
 
 // exchange is what one request to a server tells our transports, and what they tell of it. It travels in the context.
@@ -78,10 +75,8 @@ func isDemanding(host string) bool {
 
 // isBadRequest reports whether a server answered over http that it does not take a request: 400.
 func isBadRequest(err error) bool {
-	var unexpected *plumbing.UnexpectedError
-	var answer *http.Err
-	return errors.As(err, &unexpected) && errors.As(unexpected.Err, &answer) &&
-		answer.StatusCode() == nethttp.StatusBadRequest
+	code, _, _ := statusOf(err)
+	return code == nethttp.StatusBadRequest
 }
 
 // fetchInOneRound runs a fetch, with multi_ack where the server is known to demand it. A server that refuses the

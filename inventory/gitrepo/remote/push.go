@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"strings"
-	"unicode"
 
 	"github.com/go-git/go-git/v5/plumbing/protocol/packp"
 	"github.com/go-git/go-git/v5/plumbing/protocol/packp/capability"
@@ -18,7 +17,8 @@ import (
 var (
 	// ErrRaced means that the ref had moved before anything was pushed.
 	ErrRaced = errors.New("the branch moved")
-	// ErrRefused means that the server did not take a push: because of rules, or because the ref moved meanwhile.
+	// ErrRefused means that the server did not take a push, because of rules, or because the ref moved meanwhile, or
+	// that its answer was not heard. Where the server or the way to it is the cause, the error is a Failure too.
 	ErrRefused = errors.New("the push was refused")
 )
 
@@ -34,6 +34,21 @@ func (s *Server) DeleteRef(ctx context.Context, command packp.Command) error {
 
 // updateRef changes one ref. A deletion has no pack.
 func (s *Server) updateRef(ctx context.Context, command packp.Command, pack io.ReadCloser) error {
+	err := s.ask(func() error { return s.sendUpdate(ctx, command, pack) })
+	if err == nil || errors.Is(err, ErrRaced) {
+		return err
+	}
+	attempt := "push " + command.Name.Short() + " to"
+	if !errors.Is(err, ErrRefused) {
+		return s.explainError(attempt, err)
+	}
+	if text := s.describe(err); text != "" {
+		return &Failure{attempt: attempt, server: s.String(), text: text, err: err}
+	}
+	return err
+}
+
+func (s *Server) sendUpdate(ctx context.Context, command packp.Command, pack io.ReadCloser) error {
 	transporter, err := client.NewClient(s.endpoint)
 	if err != nil {
 		return err
@@ -44,10 +59,7 @@ func (s *Server) updateRef(ctx context.Context, command packp.Command, pack io.R
 	}
 	defer session.Close()
 	advertised, err := session.AdvertisedReferencesContext(ctx)
-	switch {
-	case isObjectFormat(err):
-		return errObjectFormat
-	case err != nil && !errors.Is(err, transport.ErrEmptyRemoteRepository):
+	if err != nil && !errors.Is(err, transport.ErrEmptyRemoteRepository) {
 		return err
 	}
 	if advertised != nil && advertised.References[command.Name.String()] != command.Old {
@@ -90,7 +102,7 @@ func (s *serverWords) Write(p []byte) (int, error) {
 // explainError appends the server's messages to an error, on one line.
 func (s *serverWords) explainError(err error) error {
 	said := strings.Join(strings.FieldsFunc(strings.ToValidUTF8(s.text.String(), "?"),
-		func(r rune) bool { return !unicode.IsPrint(r) }), "; ")
+		isControl), "; ")
 	if said == "" {
 		return err
 	}

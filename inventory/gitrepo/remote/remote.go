@@ -23,7 +23,6 @@ import (
 	"github.com/go-git/go-git/v5/plumbing/transport/http"
 	"github.com/go-git/go-git/v5/plumbing/transport/ssh"
 	"github.com/go-git/go-git/v5/storage/memory"
-	"golang.org/x/crypto/ssh/knownhosts"
 
 	"github.com/gitmetal/ingot/internal/secret"
 )
@@ -37,6 +36,7 @@ type Config struct {
 	Password   secret.Value
 	CA         []byte        // PEM, besides the system's CAs
 	Timeout    time.Duration // of one connection over ssh, where go-git takes no context
+	Now        func() time.Time
 }
 
 // ErrNoRef means that the server has the repository but not the branch or tag.
@@ -48,6 +48,8 @@ type Server struct {
 	auth     transport.AuthMethod
 	endpoint *transport.Endpoint
 	multiAck atomic.Value // capability.Capability that the server demands
+	now      func() time.Time
+	pause    atomic.Pointer[pause]
 }
 
 // New reads the files of a configuration. It reaches no server.
@@ -60,7 +62,10 @@ func New(c Config) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{ca: c.CA, auth: auth, endpoint: endpoint}
+	s := &Server{ca: c.CA, auth: auth, endpoint: endpoint, now: c.Now}
+	if s.now == nil {
+		s.now = time.Now
+	}
 	if isDemanding(endpoint.Host) {
 		s.multiAck.Store(capability.MultiACK)
 	}
@@ -117,11 +122,13 @@ func (s *Server) FetchRefs(
 		}
 		options.RefSpecs = append(options.RefSpecs, config.RefSpec("+"+theirs.String()+":"+ours.String()))
 	}
-	err := retryEarlyClose(ctx, func() error {
-		return s.fetchInOneRound(ctx, func(ctx context.Context) error { return into.FetchContext(ctx, options) })
+	err := s.ask(func() error {
+		return retryEarlyClose(ctx, func() error {
+			return s.fetchInOneRound(ctx, func(ctx context.Context) error { return into.FetchContext(ctx, options) })
+		})
 	})
 	if err != nil && !errors.Is(err, git.NoErrAlreadyUpToDate) {
-		return s.explainError(attempt, err)
+		return s.explainError(attempt+" from", err)
 	}
 	return nil
 }
@@ -134,12 +141,14 @@ func (s *Server) ListRefs(ctx context.Context) (refs map[plumbing.ReferenceName]
 		PeelingOption: git.AppendPeeled}
 	var found []*plumbing.Reference
 	e := &exchange{}
-	err = retryEarlyClose(ctx, func() (err error) {
-		found, err = listing.ListContext(withExchange(ctx, e), options)
-		return explainMove(e, err)
+	err = s.ask(func() error {
+		return retryEarlyClose(ctx, func() (err error) {
+			found, err = listing.ListContext(withExchange(ctx, e), options)
+			return explainMove(e, err)
+		})
 	})
 	if err != nil {
-		return nil, s.explainError("list refs", err)
+		return nil, s.explainError("list refs from", err)
 	}
 	refs = make(map[plumbing.ReferenceName]plumbing.Hash, len(found))
 	for _, ref := range found {
@@ -162,54 +171,6 @@ func retryEarlyClose(ctx context.Context, do func() error) error {
 		err = do()
 	}
 	return err
-}
-
-var errObjectFormat = errors.New("the repository has SHA-256 object ids, which ingot does not read: keep the fleet in one that " +
-	"`git init --object-format=sha1` made")
-
-// isObjectFormat reports whether go-git does not read what a server announces because of SHA-256: the error quotes the line.
-func isObjectFormat(err error) bool {
-	return err != nil && strings.Contains(err.Error(), "object-format=sha256")
-}
-
-// explainError translates a transport error, without credentials.
-func (s *Server) explainError(attempt string, err error) error {
-	var moved movedError
-	var key *knownhosts.KeyError
-	switch {
-	case errors.As(err, &moved):
-		return fmt.Errorf("%s from %s: it redirects to another server, %s, which is sent no credentials: "+
-			"write that server's address into fleet.url", attempt, s, moved.to)
-	case errors.Is(err, transport.ErrAuthenticationRequired), errors.Is(err, transport.ErrAuthorizationFailed):
-		return fmt.Errorf("%s from %s: the server refuses our credentials: "+
-			"check fleet.username, passwordFile or sshKey", attempt, s)
-	case errors.Is(err, transport.ErrRepositoryNotFound):
-		return fmt.Errorf("%s from %s: there is no such repository: check fleet.url", attempt, s)
-	case errors.Is(err, transport.ErrEmptyRemoteRepository):
-		return fmt.Errorf("%s from %s: the repository is empty: %w", attempt, s, ErrNoRef)
-	case errors.As(err, new(git.NoMatchingRefSpecError)):
-		return fmt.Errorf("%s from %s: %w: check fleet.branch", attempt, s, ErrNoRef)
-	case isObjectFormat(err):
-		return fmt.Errorf("%s from %s: %w", attempt, s, errObjectFormat)
-	case errors.Is(err, errPack):
-		return fmt.Errorf("%s from %s: %w", attempt, s, err)
-	case errors.As(err, &key) && len(key.Want) == 0, strings.Contains(err.Error(), "no authorities for hostname"):
-		return fmt.Errorf("%s from %s: fleet.knownHosts has no key of this server: "+
-			"check what `ssh-keyscan -p %s %s` prints, and add it", attempt, s, s.sshPort(), s.endpoint.Host)
-	case errors.As(err, &key):
-		return fmt.Errorf("%s from %s: the server's key is not the one we know: check it, then fleet.knownHosts",
-			attempt, s)
-	case errors.As(err, new(*knownhosts.RevokedError)):
-		return fmt.Errorf("%s from %s: the server's key is revoked in fleet.knownHosts: somebody may pose as the server",
-			attempt, s)
-	case strings.Contains(err.Error(), "no common algorithm for host key"):
-		return fmt.Errorf("%s from %s: the server has no key of a kind that fleet.knownHosts has of it: "+
-			"check what `ssh-keyscan -p %s %s` prints, and add it", attempt, s, s.sshPort(), s.endpoint.Host)
-	case s.endpoint.Protocol == "ssh":
-		return fmt.Errorf("%s from %s: %w: check that the server is reachable and takes fleet.sshKey", attempt, s, err)
-	default:
-		return fmt.Errorf("%s from %s: %w: check fleet.url and that the server is reachable", attempt, s, err)
-	}
 }
 
 func endpointOf(c Config) (*transport.Endpoint, error) {
@@ -257,11 +218,7 @@ func sshAuth(c Config, e *transport.Endpoint) (transport.AuthMethod, error) {
 	if c.SSHKey == "" || c.KnownHosts == "" {
 		return nil, errors.New("fleet.url is ssh: fleet.sshKey and fleet.knownHosts must name files")
 	}
-	user := e.User
-	if user == "" {
-		user = "git"
-	}
-	keys, err := ssh.NewPublicKeysFromFile(user, c.SSHKey, "")
+	keys, err := ssh.NewPublicKeysFromFile(sshUser(e), c.SSHKey, "")
 	if err != nil {
 		return nil, fmt.Errorf("fleet.sshKey: %w", err)
 	}
@@ -272,6 +229,10 @@ func sshAuth(c Config, e *transport.Endpoint) (transport.AuthMethod, error) {
 	keys.HostKeyCallback, keys.HostKeyAlgorithms = known.check, known.algorithms
 	return keys, nil
 }
+
+func (s *Server) sshUser() string { return sshUser(s.endpoint) }
+
+func sshUser(e *transport.Endpoint) string { return cmp.Or(e.User, "git") }
 
 func (s *Server) sshPort() string { return sshPort(s.endpoint) }
 
