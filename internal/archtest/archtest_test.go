@@ -179,7 +179,7 @@ var rules = []rule{
 	{"reconcile/status", []string{"inventory/runs", "inventory/requests", "schemas", "inventory", "inventory/settings", "inventory/format", "inventory/remains", "reconcile/act", "reconcile/plan", "reconcile/plan/change", "reconcile/admit", "reconcile/cause", "internal/secret"}},
 	{"reconcile/notices", []string{"inventory", "inventory/format", "reconcile/admit", "reconcile/plan", "reconcile/status"}},
 	{"reconcile/review/claimed", []string{"inventory", "inventory/runs", "inventory/standing/claims"}},
-	{"reconcile/review", []string{"inventory/retirement", "inventory/runs", "reconcile/review/claimed", "inventory/requests", "schemas", "inventory", "inventory/settings", "inventory/fleetdiff", "inventory/rules", "inventory/steps", "inventory/standing", "reconcile/admit", "reconcile/plan/change", "reconcile/status", "internal/secret"}},
+	{"reconcile/review", []string{"inventory/retirement", "inventory/runs", "reconcile/review/claimed", "schemas", "inventory", "inventory/settings", "inventory/fleetdiff", "inventory/rules", "inventory/steps", "inventory/standing", "reconcile/admit", "reconcile/plan/change", "reconcile/plan/requested", "reconcile/status", "internal/secret"}},
 	{"reconcile/journal", []string{"core", "internal/secret"}},
 	{"reconcile/journal/journaltest", []string{"inventory", "inventory/format", "reconcile/journal"}},
 	{"reconcile/effects", []string{"core", "boot/...", "agent/hub", "agent/wire", "internal/secret"}},

@@ -70,12 +70,25 @@ func TestWhatIsDoneOnce(t *testing.T) {
 	done.Done = &requests.Done{Reboot: []string{"fw-6", "fw-7"}, Inspect: []string{"2026-11-29"}}
 	asks := func(r schemas.Requests) inventory.Desired {
 		d := desired("web-1", before, "")
-		d.Requests = r
+		d.Requests, d.BMC = r, &schemas.BMC{}
 		return d
 	}
 	soft := schemas.Requests{Reboot: &schemas.RebootRequest{ID: "fw-7"}}
 	hard := schemas.Requests{Reboot: &schemas.RebootRequest{ID: "fw-7", Mode: "Hard"}, Inspect: "2026-11-29"}
 	resume := schemas.Requests{Resume: "cabling/9f3a12cd"}
+	with := func(r schemas.Requests, edit func(*inventory.Desired)) inventory.Desired {
+		d := asks(r)
+		edit(&d)
+		return d
+	}
+	off := func(d *inventory.Desired) { d.Power = schemas.PowerOff }
+	ups := func(d *inventory.Desired) { d.OffBy = []string{"ups"} }
+	unreach := func(d *inventory.Desired) { d.BMC = nil }
+	protect := func(d *inventory.Desired) { d.Protect = true }
+	free := running("web-1")
+	free.Installed = nil
+	waiting := running("web-1")
+	waiting.Done = &requests.Done{}
 	protected := asks(soft)
 	protected.Protect = true
 	for name, test := range map[string]struct {
@@ -83,16 +96,26 @@ func TestWhatIsDoneOnce(t *testing.T) {
 		record     inventory.Record
 		want       string // a line, or the end of the first line; "" for no news
 	}{
-		"nothing":                 {asks(schemas.Requests{}), asks(schemas.Requests{}), record, ""},
-		"a reboot":                {asks(schemas.Requests{}), asks(soft), record, "reboots (Soft), once: fw-7"},
-		"hard, and an inspection": {asks(schemas.Requests{}), asks(hard), record, "is inspected, once, when it is free or off: 2026-11-29; reboots (Hard), once: fw-7"},
-		"asked for before":        {asks(soft), asks(soft), record, ""},
-		"done":                    {asks(schemas.Requests{}), asks(hard), done, ""},
-		"taken out":               {asks(soft), asks(schemas.Requests{}), record, ""},
-		"a resume":                {asks(schemas.Requests{}), asks(resume), held, "resumes hold cabling of operation 9f3a12cd"},
-		"a resume of nothing":     {asks(schemas.Requests{}), asks(resume), record, "resumes nothing: operation 9f3a12cd is not under way"},
-		"protected":               {protected, protected, record, ""},
-		"protected now":           {asks(schemas.Requests{}), protected, record, "hands off"},
+		"nothing":                         {asks(schemas.Requests{}), asks(schemas.Requests{}), record, ""},
+		"a reboot":                        {asks(schemas.Requests{}), asks(soft), record, "reboots (Soft), once: fw-7"},
+		"hard, and an inspection":         {asks(schemas.Requests{}), asks(hard), record, "is inspected, once: 2026-11-29; it waits: the machine is in service; with spec.power: Off it is inspected; reboots (Hard), once: fw-7"},
+		"a reboot while it is off":        {with(schemas.Requests{}, off), with(soft, off), record, "reboots (Soft), once: fw-7; it waits: spec.power is Off"},
+		"a reboot, and off":               {asks(schemas.Requests{}), with(soft, off), record, "    reboots (Soft), once: fw-7; it waits: spec.power is Off"},
+		"a reboot while it is kept off":   {with(schemas.Requests{}, ups), with(soft, ups), record, "reboots (Soft), once: fw-7; it waits: the machine is kept off by ups (spec.offBy)"},
+		"a reboot that waited":            {with(soft, off), asks(soft), waiting, "    reboots (Soft), once: fw-7"},
+		"a reboot nobody waited for":      {with(soft, off), with(soft, off), waiting, ""},
+		"a reboot of nothing":             {asks(schemas.Requests{}), asks(soft), free, "reboots (Soft), once: fw-7; it waits: ingot has installed no system there"},
+		"an inspection while it is off":   {with(schemas.Requests{}, off), with(schemas.Requests{Inspect: "a"}, off), record, "is inspected, once: a"},
+		"a rotation while it is off":      {with(schemas.Requests{}, off), with(schemas.Requests{Rotate: "q4"}, off), record, "changed, once: q4; the new Secret becomes a proposal"},
+		"a rotation without a BMC":        {with(schemas.Requests{}, unreach), with(schemas.Requests{Rotate: "q4"}, unreach), record, "becomes a proposal; it waits: the host has no spec.bmc"},
+		"a reboot of a protected machine": {with(schemas.Requests{}, protect), with(soft, protect), record, "reboots (Soft), once: fw-7; it waits: spec.protect is true"},
+		"asked for before":                {asks(soft), asks(soft), record, ""},
+		"done":                            {asks(schemas.Requests{}), asks(hard), done, ""},
+		"taken out":                       {asks(soft), asks(schemas.Requests{}), record, ""},
+		"a resume":                        {asks(schemas.Requests{}), asks(resume), held, "resumes hold cabling of operation 9f3a12cd"},
+		"a resume of nothing":             {asks(schemas.Requests{}), asks(resume), record, "resumes nothing: operation 9f3a12cd is not under way"},
+		"protected":                       {protected, protected, record, ""},
+		"protected now":                   {asks(schemas.Requests{}), protected, record, "hands off"},
 	} {
 		r := review.Compare(fleet("base", test.base), fleet("head", test.head), review.Known{Records: map[inventory.MachineID]inventory.Record{"web-1": test.record}})
 		text := r.RenderText()

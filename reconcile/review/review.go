@@ -18,6 +18,7 @@ import (
 	"github.com/gitmetal/ingot/inventory/rules"
 	"github.com/gitmetal/ingot/inventory/runs"
 	"github.com/gitmetal/ingot/reconcile/plan/change"
+	"github.com/gitmetal/ingot/reconcile/plan/requested"
 	"github.com/gitmetal/ingot/reconcile/review/claimed"
 	"github.com/gitmetal/ingot/schemas"
 )
@@ -182,7 +183,7 @@ func (r *Review) compareHost(c comparison, id inventory.MachineID) {
 		}
 		h.Later = listLater(before.Workload, after.Workload)
 		h.noteKeptOff(before, after)
-		h.noteRequests(before, after, record)
+		h.Requests = append(h.Requests, requested.Foresee(before, after, record)...)
 	}
 	h.noteSettings(before, after, record)
 	r.addHost(h, was, asked)

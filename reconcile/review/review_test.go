@@ -95,6 +95,7 @@ func keptOffBy(d inventory.Desired, keys ...string) inventory.Desired {
 
 func asksOnce(d inventory.Desired, reboot, inspect string) inventory.Desired {
 	d.Requests = schemas.Requests{Inspect: inspect, Reboot: &schemas.RebootRequest{ID: reboot}}
+	d.BMC = &schemas.BMC{}
 	return d
 }
 

@@ -1,6 +1,6 @@
 // Package requested says of the requests in a Host's file whether each may be begun on the machine now, and of a reboot
-// that was sent whether the system came up again. Call Answer for a request that is not done. Do not ask about other
-// machines here: package admit decides whose turn it is. Pure.
+// that was sent whether the system came up again. Call Answer for a request that is not done, and Foresee for the plan of a
+// pull request. Do not ask about other machines here: package admit decides whose turn it is. Pure.
 package requested
 
 import (
