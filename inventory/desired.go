@@ -21,6 +21,8 @@ type Fleet struct {
 	Steps     map[string]steps.Definition
 	Workloads map[string][]Step
 	Settings  schemas.FleetSpec // from the repository's own ingot.yaml
+	// Unread says by name of a Host in which file the Host stands, and why it is not read: web-1.yaml.txt.
+	Unread map[string]string
 	// Rules and Deliveries of the trunk, by name: what becomes of machines that are no hosts yet.
 	Rules, Deliveries []schemas.Document
 	// Runs are the Workloads with spec.run, by name.

@@ -20,6 +20,17 @@ type consentOptions struct {
 	repo, branch, selector, workload string
 	takeover                         bool
 	tags                             map[string]string
+	rings                            map[string]inventory.Ring // of the fleet
+}
+
+// hintTag says how a consent is written for a change of the trunk that the host's ring has not released, or "".
+func (o consentOptions) hintTag(host inventory.Desired) string {
+	ring := o.rings[host.Ring]
+	if host.Pending == "" || ring.Spec.Tag == "" {
+		return ""
+	}
+	return fmt.Sprintf("; %s. For what a new tag rolls out: `ingot consent --tag %s=HEAD %s`", host.Pending,
+		fleets.NameNextTag(ring.Spec.Tag, ring.Tag), host.Name)
 }
 
 func newConsent(s streams) *cobra.Command {
@@ -68,6 +79,7 @@ func runConsent(s streams, o consentOptions, names []string) error {
 		fmt.Fprintf(s.Err, noStatusNote, o.branch)
 	}
 	fleet = known.ApplyRules(fleet)
+	o.rings = fleet.Rings
 	hosts, err := chooseHosts(fleet, o, names)
 	if err = errors.Join(err, f.PrintNotes(s.Err, known, fleet)); err != nil {
 		return err
@@ -166,7 +178,7 @@ func writeConsent(s streams, o consentOptions, host inventory.Desired, known inv
 	err error) {
 	asked := change.Decide(host, known.Standing, known.Record)
 	if len(asked.Consents()) == 0 {
-		fmt.Fprintf(s.Out, "%s: %s\n", host.Name, fleets.ExplainUnneeded(asked))
+		fmt.Fprintf(s.Out, "%s: %s%s\n", host.Name, fleets.ExplainUnneeded(asked), o.hintTag(host))
 		return false, nil
 	}
 	var named []string

@@ -238,14 +238,32 @@ func describeLag(ring inventory.Ring, runs, wanted *inventory.Workload) string {
 	case runs == nil || runs.Name != wanted.Name:
 		lag = "workload " + wanted.Name
 	default:
-		var parts []string
-		for _, part := range slices.Sorted(maps.Keys(wanted.Parts)) {
-			if runs.Parts[part] != wanted.Parts[part] {
-				parts = append(parts, part)
-			}
-		}
-		lag = "another " + strings.Join(parts, ", ")
+		lag = describeParts(wanted, runs)
 	}
 	return fmt.Sprintf("the trunk asks for %s; ring %s runs %s until a newer tag matches %s", lag, ring.Name, ring.Tag,
 		ring.Spec.Tag)
+}
+
+// describeParts says what of a system is another one, or is taken out. Another spelling of the Butane file, or another name,
+// is no difference.
+func describeParts(wanted, runs *inventory.Workload) string {
+	var others, gone []string
+	for _, part := range slices.Sorted(maps.Keys(wanted.Parts)) {
+		if wanted.Made().Differs(part, runs.Made()) {
+			others = append(others, part)
+		}
+	}
+	for _, part := range slices.Sorted(maps.Keys(runs.Parts)) {
+		if _, still := wanted.Parts[part]; !still {
+			gone = append(gone, part)
+		}
+	}
+	var all []string
+	if len(others) > 0 {
+		all = append(all, "another "+strings.Join(others, ", "))
+	}
+	if len(gone) > 0 {
+		all = append(all, "no "+strings.Join(gone, ", "))
+	}
+	return strings.Join(all, ", and ")
 }

@@ -45,7 +45,8 @@ func (l *loader) listUnread(t *tree) (list []unreadDocument) {
 	return list
 }
 
-// warnAboutUnread warns of the documents that are not read, unless the fleet has a document of that name.
+// warnAboutUnread warns of the documents that are not read, and notes the Hosts among them, unless the fleet has a document
+// of that name.
 func (l *loader) warnAboutUnread() {
 	names := map[string]bool{}
 	for _, d := range l.trunk.hosts() {
@@ -57,6 +58,13 @@ func (l *loader) warnAboutUnread() {
 			continue
 		}
 		l.addFindings(unreadFinding(u))
+		if u.Kind == schemas.KindHost && u.Name != "" {
+			if l.fleet.Unread == nil {
+				l.fleet.Unread = map[string]string{}
+			}
+			what, _ := describeUnread(u)
+			l.fleet.Unread[u.Name] = u.file + ": " + what
+		}
 	}
 }
 
@@ -72,15 +80,8 @@ func unreadFinding(u unreadDocument) schemas.Finding {
 	case what == "":
 		f.Message = "the file holds no document: what stood here is not in the fleet any more"
 		return f
-	case u.Commented:
-		f.Message = what + " is commented out, so it is not in the fleet"
-	case isHidden(u.file):
-		f.Message = what + " is not read: a name in its path begins with a dot"
-		f.Hint = "move the file, or delete it"
-	default:
-		f.Message = what + " is not read: a document stands in a file that ends in .yaml or .yml"
-		f.Hint = "rename the file, or delete it"
 	}
+	f.Message, f.Hint = describeUnread(u)
 	switch u.Kind {
 	case schemas.KindHost:
 		f.Message += ": its machine is orphaned, and left as it is"
@@ -89,4 +90,18 @@ func unreadFinding(u unreadDocument) schemas.Finding {
 		f.Message += ": its tag, windows and limits do not hold"
 	}
 	return f
+}
+
+// describeUnread says why a document is not read, and what to do.
+func describeUnread(u unreadDocument) (message, hint string) {
+	what := strings.TrimSpace(u.Kind + " " + u.Name)
+	switch {
+	case u.Commented:
+		return what + " is commented out, so it is not in the fleet", "restore the document, or delete the file"
+	case isHidden(u.file):
+		return what + " is not read: a name in its path begins with a dot", "move the file, or delete it"
+	default:
+		return what + " is not read: a document stands in a file that ends in .yaml or .yml",
+			"rename the file, or delete it"
+	}
 }

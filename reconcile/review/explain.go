@@ -43,7 +43,7 @@ func listDifferences(before, after inventory.Desired) []string {
 	was, is := before.Workload.Parts, after.Workload.Parts
 	var all []string
 	for _, part := range slices.Sorted(maps.Keys(joinKeys(was, is))) {
-		if was[part] == is[part] {
+		if was[part] == is[part] || part == "butane" && before.Workload.Made().IsSpelling(after.Workload.Made()) {
 			continue
 		}
 		words := describePart(part, before, after)
@@ -121,10 +121,14 @@ func compareValues(prefix string, was, is map[string]string) []string {
 	return all
 }
 
-// compareFiles says which files of a Butane config differ, the config itself included.
+// compareFiles says which files of a Butane config differ, the config itself included. The name of the config alone is no
+// difference.
 func compareFiles(was, is *inventory.Butane) []string {
 	var all []string
-	if was.Path != is.Path || !bytes.Equal(was.Source, is.Source) {
+	switch renamed := was.Path != is.Path; {
+	case !bytes.Equal(was.Source, is.Source) && renamed:
+		all = append(all, fmt.Sprintf("%s changed, which was %s", is.Path, was.Path))
+	case !bytes.Equal(was.Source, is.Source):
 		all = append(all, is.Path+" changed")
 	}
 	for _, name := range slices.Sorted(maps.Keys(joinKeys(was.Files, is.Files))) {

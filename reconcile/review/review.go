@@ -135,7 +135,7 @@ func Compare(base, head inventory.Fleet, is Known) Review {
 		}
 		switch {
 		case !has:
-			r.Hosts = append(r.Hosts, orphanedHost(before, c.base.hostRecord(id)))
+			r.Hosts = append(r.Hosts, orphanedHost(before, c.base.hostRecord(id), head.Unread[before.Name]))
 		case had && len(c.eased[after.Ring]) == 0 && fleetdiff.AsksTheSame(before, after) &&
 			c.base.hostStanding(id) == c.head.hostStanding(id):
 			r.Unchanged++
@@ -310,10 +310,14 @@ func unknownHost(d inventory.Desired, why string) Host {
 	return h
 }
 
-func orphanedHost(d inventory.Desired, rec inventory.Record) Host {
+// orphanedHost makes a host without a file; unread says where the host stands all the same and is not read, or "".
+func orphanedHost(d inventory.Desired, rec inventory.Record, unread string) Host {
 	h := nameHost(d)
 	h.Verdict, h.Orphaned, h.Why = change.HandsOff, true,
 		[]string{"its file is gone: orphaned, the machine is left as it is, power included"}
+	if unread != "" {
+		h.Why = []string{unread, "it is orphaned: the machine is left as it is, power included"}
+	}
 	if d.Retires && !retirement.Done(d, rec) {
 		h.Why = append(h.Why, "its retirement has not ended: NOT ERASED "+strings.Join(retirement.ListDisks(rec), ", "))
 	}

@@ -3,7 +3,9 @@ package fleets
 import (
 	"fmt"
 	"maps"
+	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/gitmetal/ingot/inventory"
@@ -86,4 +88,24 @@ func explainFollowers(rings map[string]inventory.Ring, name string) (notes []str
 		notes = append(notes, note)
 	}
 	return notes
+}
+
+// lastNumber finds the last number of a text.
+var lastNumber = regexp.MustCompile(`^(.*?)([0-9]+)([^0-9]*)$`)
+
+// NameNextTag gives a name of a tag that a ring would take for newer than its last tag; last is "" without a tag.
+func NameNextTag(pattern, last string) string {
+	part, _ := tags.MatchPattern(pattern, last)
+	var next []string
+	if found := lastNumber.FindStringSubmatch(part); found != nil {
+		if n, err := strconv.Atoi(found[2]); err == nil {
+			next = append(next, fmt.Sprintf("%s%0*d%s", found[1], len(found[2]), n+1, found[3]))
+		}
+	}
+	for _, candidate := range append(next, part+".1", part+"1") {
+		if part != "" && tags.CompareParts(candidate, part) > 0 {
+			return strings.Replace(pattern, "*", candidate, 1)
+		}
+	}
+	return strings.Replace(pattern, "*", "1", 1)
 }
