@@ -12,6 +12,7 @@ import (
 	"github.com/gitmetal/ingot/inventory/butane"
 	"github.com/gitmetal/ingot/inventory/refs"
 	"github.com/gitmetal/ingot/schemas"
+	"github.com/gitmetal/ingot/schemas/decode"
 )
 
 // butaneConfig is a Workload's Butane config with the files it names, before a host and its vars are known.
@@ -50,6 +51,10 @@ func (l *loader) readConfig(t *tree, workload schemas.Document, file string) *bu
 		return nil
 	}
 	if _, usable := l.useFile(t, file); !usable {
+		return nil
+	}
+	if program := decode.FindEncryption(source.Data); program != "" {
+		l.addFindings(decode.EncryptedFinding(file, program))
 		return nil
 	}
 	c := &butaneConfig{

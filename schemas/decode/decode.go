@@ -19,6 +19,9 @@ import (
 // findings are returned as far as they could be read, so that later checks can go on. Empty documents are dropped. No
 // finding repeats a value that could be a secret. DecodeFile never panics, and refuses more than MaxFile bytes.
 func DecodeFile(file string, data []byte) ([]schemas.Document, []schemas.Finding) {
+	if program := FindEncryption(data); program != "" {
+		return nil, []schemas.Finding{EncryptedFinding(file, program)}
+	}
 	var documents []schemas.Document
 	var findings []schemas.Finding
 	nodes, problem := yamltext.ParseDocuments(data, schemas.MaxFile)
@@ -125,6 +128,9 @@ func allocateTarget(d *schemas.Document, node *yaml.Node) (any, *strict.Problem)
 	case version != nil && strings.HasPrefix(version.Value, "ENC["):
 		return nil, at(version, "apiVersion", "the file is encrypted as a whole, so that nobody sees what it is",
 			"encrypt it again with sops --encrypted-regex '^data$', or encrypted_regex: ^data$ in .sops.yaml")
+	case version == nil && isForeignSOPS(node):
+		return nil, at(node, "apiVersion", "this is a file of sops, and no document of the fleet",
+			"make a Secret of its values: `ingot secret create`")
 	case version == nil:
 		return nil, at(node, "apiVersion", "the field is missing", "write apiVersion: "+schemas.APIVersion)
 	case version.Kind != yaml.ScalarNode || version.Value != schemas.APIVersion:

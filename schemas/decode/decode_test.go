@@ -202,3 +202,40 @@ func TestManyFindingsAreCutShort(t *testing.T) {
 		t.Errorf("%d documents, %d findings, the last is %v", len(documents), len(findings), findings[len(findings)-1])
 	}
 }
+
+// TestFilesThatAreEncryptedAsAWhole: the finding names the program, by files of the programs themselves.
+func TestFilesThatAreEncryptedAsAWhole(t *testing.T) {
+	t.Parallel()
+	const value = "ENC[AES256_GCM,data:AAAA,iv:AAAA,tag:AAAA,type:str]"
+	for text, want := range map[string]string{
+		"$ANSIBLE_VAULT;1.1;AES256\n36643638393733383764663538353265\n":                            "ansible-vault",
+		"$ANSIBLE_VAULT;1.2;AES256;prod\n3664363839\n":                                             "ansible-vault",
+		"-----BEGIN AGE ENCRYPTED FILE-----\nYWdl\n-----END AGE ENCRYPTED FILE-----\n":             "age",
+		"age-encryption.org/v1\n-> X25519 abc\n\x00\xff":                                           "age",
+		"-----BEGIN PGP MESSAGE-----\n\nhQEM\n-----END PGP MESSAGE-----\n":                         "gpg",
+		"\x85\x01\x0c\x03\x12\x34\x56\x78\x9a\xbc\xde\xf0\x01":                                     "gpg",
+		"\x84\x5e\x03\x12\x34\x56\x78\x9a\xbc\xde\xf0\x12":                                         "gpg",
+		"\x8c\x0d\x04\x09\x03\x0a":                                                                 "gpg",
+		"\x00GITCRYPT\x00abc":                                                                      "git-crypt",
+		"Salted__\x01\x02":                                                                         "openssl",
+		"U2FsdGVkX1+abc\n":                                                                         "openssl",
+		"{\n\t\"data\": \"" + value + "\",\n\t\"sops\": {\"mac\": \"" + value + "\"}\n}\n":         "sops",
+		"PASSWORD=" + value + "\nsops_version=3.13.3\nsops_mac=" + value + "\n":                    "sops",
+		"[a]\npassword = " + value + "\n\n[sops]\nversion = 3.13.3\nmac         = " + value + "\n": "sops",
+	} {
+		_, findings := decode.DecodeFile("secrets/a.yaml", []byte(text))
+		if len(findings) != 1 || findings[0].Severity != schemas.Error ||
+			findings[0].Message != "the file is encrypted as a whole by "+want+", so that nobody sees what it is" {
+			t.Errorf("%.30q: %v, want %s named", text, findings, want)
+		}
+	}
+	_, findings := decode.DecodeFile("secrets/a.yaml", []byte("password: "+value+"\nsops: {mac: "+`"`+value+`"`+"}\n"))
+	if len(findings) != 1 || !strings.Contains(findings[0].String(), "this is a file of sops, and no document of the fleet") {
+		t.Errorf("values of sops: %v", findings)
+	}
+	for _, text := range []string{"", "a: 1\n", "\x85", "# $ANSIBLE_VAULT;1.1\n", "a: Salted__\n", "sops_mac: x\n", "# age-encryption.org/v1\n"} {
+		if got := decode.FindEncryption([]byte(text)); got != "" {
+			t.Errorf("FindEncryption(%q) = %s", text, got)
+		}
+	}
+}
