@@ -69,13 +69,15 @@ type FleetState struct {
 // Reach is how an attempt to talk to a BMC ended.
 type Reach string
 
-// Five outcomes that are never mixed up.
+// Six outcomes that are never mixed up.
 const (
 	NotAsked     Reach = ""             // no attempt
 	Reached      Reach = "Reached"      // an answer
 	Unreachable  Reach = "Unreachable"  // no answer
 	Unauthorized Reach = "Unauthorized" // credentials refused
-	Refused      Reach = "Refused"      // an error, or an answer that ingot does not understand
+	// the Secret with the credentials cannot be opened: nobody was asked
+	SecretUnusable Reach = "SecretUnusable"
+	Refused        Reach = "Refused" // an error, or an answer that ingot does not understand
 )
 
 // Failed reports whether an attempt failed.

@@ -3,6 +3,8 @@ package daemon_test
 import (
 	"testing"
 
+	"filippo.io/age"
+
 	"github.com/gitmetal/ingot/internal/daemon"
 	"github.com/gitmetal/ingot/reconcile/plan"
 	"github.com/gitmetal/ingot/reconcile/plan/change"
@@ -107,6 +109,22 @@ func faultsOfBMCs() []fault {
 			also: func(t *testing.T, w *world) {
 				if n := w.rack.BMC("machine-1").Log().Counts().RefusedLogins; n != 1 {
 					t.Errorf("%d logins were refused: repeating them locks accounts", n)
+				}
+			},
+		},
+		{
+			name: "a Secret for another key", where: hostPage, phase: plan.Waiting, reason: change.SecretUnusable,
+			found: func(t *testing.T, w *world) {
+				stranger, err := age.GenerateX25519Identity()
+				if err != nil {
+					t.Fatal(err)
+				}
+				w.sealFor(t, "another password", stranger.Recipient())
+			},
+			line: "the Secret bmc-lab (secrets/bmc-lab.yaml) cannot be opened: none of the age keys opens the Secret, which is for {recipient}: rotate it for a recipient whose key is here",
+			also: func(t *testing.T, w *world) {
+				if n := w.rack.BMC("machine-1").Log().Counts().RefusedLogins; n != 0 {
+					t.Errorf("%d logins were refused: there is nothing to log in with", n)
 				}
 			},
 		},

@@ -67,9 +67,15 @@ func (w *world) seal(t *testing.T, password string) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	w.sealFor(t, password, identity.Recipient())
+}
+
+// sealFor puts a BMC password into the fleet that a recipient can read.
+func (w *world) sealFor(t *testing.T, password string, recipient age.Recipient) {
+	t.Helper()
 	document, err := secrets.SealSecret(secrets.Plain{Name: "bmc-lab", Scope: schemas.Scope{MatchLabels: map[string]string{"rack": "lab"}}, Data: map[string]secret.Value{
 		"username": secret.New(w.rack.Description().Machines[0].Username), "password": secret.New(password),
-	}}, []age.Recipient{identity.Recipient()}, time.Now())
+	}}, []age.Recipient{recipient}, time.Now())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/gitmetal/ingot/inventory"
 	"github.com/gitmetal/ingot/reconcile/act"
 	"github.com/gitmetal/ingot/reconcile/plan"
+	"github.com/gitmetal/ingot/reconcile/plan/change"
 )
 
 // Case is what is known of one machine at one moment. A zero part is not known. Desired, Observed and Plan are never nil;
@@ -43,7 +44,7 @@ type Name string
 // Answer is the cause of a machine's state.
 type Answer struct {
 	Cause Name   `json:"cause"`
-	Why   string `json:"why"` // one sentence
+	Why   string `json:"why"` // one sentence, and one more about a Secret that cannot be opened
 	Do    string `json:"do"`  // the one thing to do
 }
 
@@ -73,7 +74,15 @@ func Find(c Case) Answer {
 	for i := 1; !row.fits(&c); i++ {
 		row = &catalogue[i]
 	}
-	return Answer{Cause: row.Name, Why: fill(row.Why, &c), Do: fill(row.Do, &c)}
+	return Answer{Cause: row.Name, Why: fill(row.Why, &c) + besides(&c), Do: fill(row.Do, &c)}
+}
+
+// besides is a Secret that cannot be opened, at a host that waits for something else: a sentence of its own.
+func besides(c *Case) string {
+	if c.Observed.BMC.Reach != inventory.SecretUnusable || held(change.SecretUnusable)(c) {
+		return ""
+	}
+	return " " + makeSentence("besides, "+c.Observed.BMC.Error)
 }
 
 // IsKept reports whether a host's page keeps the cause: something stops the machine, or went wrong. What goes on at the

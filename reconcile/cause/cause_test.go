@@ -164,6 +164,7 @@ func rows() map[cause.Name][]edit {
 		"IdleStaysOn":      {waits(plan.Unmanaged, "a workload, and the machine to go off")},
 		"NoWorkload":       {waits(plan.Unmanaged, "a workload")},
 		"BMCUnauthorized":  {held(change.BMCUnauthorized)},
+		"SecretUnusable":   {held(change.SecretUnusable)},
 		"BMCUnreachable":   {held(change.BMCUnreachable)},
 		"PowerUnknown":     {held(change.BMCRefused), func(c *cause.Case) { c.Plan.Hold.Message = plan.PowerUntold }},
 		"BMCRefused":       {held(change.BMCRefused), func(c *cause.Case) { c.Observed.BMC.Reach = inventory.Refused }},
@@ -305,6 +306,23 @@ func TestARefusalForLong(t *testing.T) {
 				t.Errorf("%s: %+v, want %s", refused, got, want)
 			}
 		}
+	}
+}
+
+// TestASecretIsNotHidden: a host that waits for a person, and whose Secret cannot be opened, says both.
+func TestASecretIsNotHidden(t *testing.T) {
+	t.Parallel()
+	const words = "the Secret bmc (secrets/bmc.yaml) cannot be opened: none of the age keys opens it"
+	closed := func(c *cause.Case) {
+		c.Observed.BMC = inventory.BMCState{Reach: inventory.SecretUnusable, Error: words}
+	}
+	got := cause.Find(newCase(held(change.NeedsConsent), closed))
+	if got.Cause != "NeedsConsent" || !strings.HasSuffix(got.Why, ". Besides, "+words+".") {
+		t.Errorf("a host without consent: %+v", got)
+	}
+	got = cause.Find(newCase(held(change.SecretUnusable), func(c *cause.Case) { c.Plan.Hold.Message = words }, closed))
+	if got.Cause != "SecretUnusable" || strings.Count(got.Why, words) != 1 {
+		t.Errorf("a host that waits for the Secret: %+v", got)
 	}
 }
 

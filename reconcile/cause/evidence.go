@@ -177,6 +177,8 @@ func powerEvidence(bmc inventory.BMCState) (list []Evidence) {
 			text += fmt.Sprintf(", the next start is from %s (%s)", o.Target, o.Enabled)
 		}
 		list = append(list, Evidence{OfPower, bmc.At, text})
+	case inventory.SecretUnusable:
+		list = append(list, Evidence{OfPower, bmc.At, "the BMC is not asked: " + bmc.Error})
 	default:
 		list = append(list, Evidence{OfPower, bmc.At, fmt.Sprintf("the BMC is %s: %s", strings.ToLower(string(bmc.Reach)),
 			bmc.Error)})

@@ -131,11 +131,14 @@ func (b *bmcs) saveProfile(ctx context.Context, desired inventory.Desired) {
 	c.profile = document
 }
 
+// secretError is why the Secret with a BMC's credentials cannot be opened.
+type secretError struct{ error }
+
 func (b *bmcs) readConfig(desired inventory.Desired) (redfish.Config, error) {
 	bmc := desired.BMC
 	data, err := b.secrets(bmc.Credentials)
 	if err != nil {
-		return redfish.Config{}, fmt.Errorf("credentials of the BMC: %w", err)
+		return redfish.Config{}, secretError{err}
 	}
 	return redfish.Config{
 		Address: bmc.Address, Username: data["username"].Reveal(), Password: data["password"],

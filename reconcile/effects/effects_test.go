@@ -522,7 +522,7 @@ func TestFailuresKeepTheirKind(t *testing.T) {
 					"password": secret.New("hunter2hunter2")}
 			}, inventory.Unauthorized, act.Stalled,
 		},
-		"no such secret": {func(r *rig) { r.desired.BMC.Credentials = "gone" }, inventory.Unauthorized, act.Stalled},
+		"no such secret": {func(r *rig) { r.desired.BMC.Credentials = "gone" }, inventory.SecretUnusable, act.Stalled},
 		"nobody there": {func(r *rig) { r.desired.BMC.Address = "https://127.0.0.1:1/redfish/v1/Systems/1" },
 			inventory.Unreachable, act.Retry},
 		"garbage": {func(r *rig) { r.bmc.Inject(func(f *bmc.Faults) { f.Garbage = true }) }, inventory.Refused,
@@ -578,7 +578,7 @@ func TestALostBMCIsLoggedOnce(t *testing.T) {
 		r.secrets["bmc-r1"] = good
 		r.observe()
 	}
-	const lost = `msg="BMC not reached" host=web-03 cause=Unauthorized why="credentials of the BMC: secret bmc-r1 is not`
+	const lost = `msg="BMC not reached" host=web-03 cause=SecretUnusable why="secret bmc-r1 is not`
 	for words, want := range map[string]int{lost: 2, `msg="BMC reached again"`: 2} {
 		if got := strings.Count(r.logs.String(), words); got != want {
 			t.Errorf("the log has %d × %s, want %d:\n%s", got, words, want, r.logs.String())

@@ -52,6 +52,9 @@ func (e *Effects) observeBMC(ctx context.Context, desired inventory.Desired, rec
 	if err != nil {
 		// Without a client the BMC was not asked.
 		state.Reach, state.Error = inventory.Unauthorized, err.Error()
+		if errors.As(err, new(secretError)) {
+			state.Reach = inventory.SecretUnusable
+		}
 		return state
 	}
 	system, err := client.System(ctx)

@@ -48,6 +48,8 @@ func (h *host) checkBMC() (Plan, bool) {
 		hold.Reason = change.BMCUnreachable
 	case inventory.Unauthorized:
 		hold.Reason = change.BMCUnauthorized
+	case inventory.SecretUnusable:
+		hold.Reason = change.SecretUnusable
 	case inventory.Refused:
 		hold.Reason = change.BMCRefused
 	default:

@@ -119,7 +119,7 @@ func newConditions(previous Document, r Result) []Condition {
 	switch r.Observed.BMC.Reach {
 	case inventory.Reached:
 		reach.Status = "True"
-	case inventory.Unreachable, inventory.Unauthorized, inventory.Refused:
+	case inventory.Unreachable, inventory.Unauthorized, inventory.SecretUnusable, inventory.Refused:
 		reach.Status, reach.Reason = "False", string(r.Observed.BMC.Reach)
 	case inventory.NotAsked:
 		if old, ok := previous.findCondition(Reachable); ok {

@@ -6,17 +6,21 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/gitmetal/ingot/inventory"
 	"github.com/gitmetal/ingot/reconcile/cause"
 	"github.com/gitmetal/ingot/reconcile/plan"
 )
 
 // UnreachedCause gives why the BMC of a host was not reached at the last try, as the cause of a host that waits for its
-// BMC: BMCUnauthorized, BMCUnreachable, BMCRefused. It is "" where the BMC was reached or is not asked. The phase of a
+// BMC: BMCUnauthorized, SecretUnusable, BMCUnreachable, BMCRefused. It is "" where the BMC was reached or is not asked. The phase of a
 // host at rest, such as Active, says nothing about that.
 func (d Document) UnreachedCause() cause.Name {
 	reach, known := d.findCondition(Reachable)
 	if !known || reach.Status != "False" || d.Phase == plan.Orphaned {
 		return ""
+	}
+	if reach.Reason == string(inventory.SecretUnusable) {
+		return cause.Name(reach.Reason)
 	}
 	return cause.Name("BMC" + reach.Reason)
 }

@@ -18,14 +18,15 @@ func TestActiveHostsDoNotHideLostBMCs(t *testing.T) {
 	hosts := []Document{
 		document("a", plan.Active, "True", ""), document("b", plan.Active, "False", "Unauthorized"),
 		document("c", plan.Active, "False", "Unauthorized"), document("d", plan.Waiting, "False", "Unreachable"),
+		document("e", plan.Held, "False", "SecretUnusable"),
 		document("gone", plan.Orphaned, "False", "Unauthorized"), document("new", plan.Waiting, "Unknown", ""), {},
 	}
-	const want = "The BMCs of 3 of 7 hosts are not reached (2 BMCUnauthorized, 1 BMCUnreachable): b, c, d; " +
-		"to list them: ingot status --cause BMCUnauthorized, ingot status --cause BMCUnreachable"
+	const want = "The BMCs of 4 of 8 hosts are not reached (2 BMCUnauthorized, 1 BMCUnreachable, 1 SecretUnusable): b, c, d, e; " +
+		"to list them: ingot status --cause BMCUnauthorized, ingot status --cause BMCUnreachable, ingot status --cause SecretUnusable"
 	if got := DescribeUnreached(hosts); got != want {
 		t.Errorf("DescribeUnreached = %q, want %q", got, want)
 	}
-	if board := string(Board(Fleet{}, hosts)); !strings.Contains(board, "The BMCs of 3 of 7 hosts are not reached") {
+	if board := string(Board(Fleet{}, hosts)); !strings.Contains(board, "The BMCs of 4 of 8 hosts are not reached") {
 		t.Errorf("the board does not say it:\n%s", board)
 	}
 	if got := DescribeUnreached(hosts[:1]); got != "" {

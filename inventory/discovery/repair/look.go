@@ -44,7 +44,8 @@ func Look(s Seen) (r *Repair, whole bool) {
 	if o.Record.Untouched() {
 		return nil, true // nothing is known that could come back
 	}
-	answered := o.BMC.Reach != inventory.NotAsked && o.BMC.Reach != inventory.Unreachable
+	answered := o.BMC.Reach != inventory.NotAsked && o.BMC.Reach != inventory.Unreachable &&
+		o.BMC.Reach != inventory.SecretUnusable
 	r = &Repair{Host: d.ID, Kind: Decide(e), alone: e.Board == Other && e.Disk == Unseen && e.BMC != Other}
 	whole = answered && (e.Board != Other || e.Disk != Unseen) && (!isStranger || e.Cards != Unseen)
 	switch r.Kind {

@@ -30,6 +30,7 @@ const (
 	BMCUnreachable  Reason = "BMCUnreachable"
 	BMCUnauthorized Reason = "BMCUnauthorized"
 	BMCRefused      Reason = "BMCRefused"
+	SecretUnusable  Reason = "SecretUnusable" // the Secret with the BMC's credentials cannot be opened
 	NotPublished    Reason = "NotPublished"
 	BootFailed      Reason = "BootFailed"
 	InstallFailed   Reason = "InstallFailed"
