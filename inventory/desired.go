@@ -31,6 +31,8 @@ type Fleet struct {
 	Reinstall schemas.Scope
 	// TwoSigners is set by a daemon's configuration that wants two signers for an erase.
 	TwoSigners bool
+	// Opener is whose Secrets the daemon opens; nil where that is not known.
+	Opener *Opener
 }
 
 // Ring is a ring of the trunk, with the ring's release.
@@ -55,6 +57,9 @@ type Sealed struct {
 	Document []byte   // the whole SOPS file
 	MAC      string   // sealed; another document with this MAC has other content only if it was changed without sops
 	Covered  string   // digest of what the MAC covers; the ciphertext of values stands for the values
+	// Recipients are the age recipients, sorted. OtherKeys says that keys of other types open the document, too.
+	Recipients []string
+	OtherKeys  bool
 }
 
 // IsSpoiled reports whether one of two documents was changed without sops, or was copied and then changed: both have

@@ -39,7 +39,7 @@ func (l *Loop) SetProposals(waiting int) {
 // fleetSummary is the loop's knowledge of the whole fleet. The caller holds the lock.
 func (l *Loop) fleetSummary() status.Fleet {
 	f := status.Fleet{Commit: cmp.Or(l.fleet.commit, l.fleet.remembered), Title: l.fleet.title, Refused: l.fleet.refused,
-		Frozen: l.fleet.frozen, Commits: l.fleet.commits, Acts: l.fleet.acts, TwoSigners: l.fleet.desired.TwoSigners,
+		Frozen: l.fleet.frozen, Commits: l.fleet.commits, Acts: l.fleet.acts, TwoSigners: l.fleet.desired.TwoSigners, Opener: l.fleet.desired.Opener,
 		Proposals: l.fleet.proposals, Daemon: l.author.Daemon(), Unknown: l.fleet.unknown, Path: l.fleet.desired.Path,
 		Runs: pages.Summarize(l.batches.Report(l.config.Now()))}
 	if scope := l.fleet.reinstall; scope.Set() {

@@ -36,7 +36,7 @@ func TestScripts(t *testing.T) {
 			}
 			return nil
 		},
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "commit": commit, "fleet": fleet, "rolling": rolling, "signers": signers, "breakpage": breakpage, "held": held, "runs": runs, "knownas": knownas, "installing": installing, "daemon": fakeDaemon, "sub": sub},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "commit": commit, "fleet": fleet, "rolling": rolling, "signers": signers, "breakpage": breakpage, "held": held, "runs": runs, "opens": opens, "knownas": knownas, "installing": installing, "daemon": fakeDaemon, "sub": sub},
 	})
 }
 

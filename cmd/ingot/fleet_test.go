@@ -167,6 +167,13 @@ func runs(ts *testscript.TestScript, _ bool, args []string) {
 	putPage(ts, status.FleetPath, status.NewFleet(page, nil, nil).Encode())
 }
 
+// opens RECIPIENT [others]: has the status branch say whose Secrets the daemon opens.
+func opens(ts *testscript.TestScript, _ bool, args []string) {
+	git := inScript(ts)
+	page := status.Fleet{Commit: git("rev-parse", "HEAD"), Opener: &inventory.Opener{Recipients: args[:1], OtherKeys: len(args) > 1}}
+	putPage(ts, status.FleetPath, status.NewFleet(page, nil, nil).Encode())
+}
+
 // held HOST TAKEOVER: has the host's page say which machine a takeover would name.
 func held(ts *testscript.TestScript, _ bool, args []string) {
 	id := inventory.MachineID(args[0])

@@ -65,25 +65,20 @@ func runPlan(s streams, o planOptions) error {
 	if o.head == "" && len(o.tags) > 0 && o.base != noBase {
 		o.head = o.base // tagging changes no file
 	}
-	if o.head == "" {
-		if _, err = f.MoveToTop(); err != nil {
-			return err
-		}
-	}
-	f.PrintPlace(s.Err)
-	head, findings, err := f.ReadFleet(o.head, o.tags)
+	head, err := headFleet(s, f, o)
 	if err != nil {
 		return err
-	}
-	if printFindings(s.Err, findings); schemas.Fatal(findings) {
-		return errors.New("the head has errors: merged, it would be refused and change nothing")
 	}
 	if len(head.Hosts) == 0 && len(base.Hosts) > 0 {
 		return fmt.Errorf("the head holds no hosts, the base has %d: merged, it would be refused; "+
 			"keep hosts that shall be left alone, with lifecycle: Unmanaged", len(base.Hosts))
 	}
 	base, head = known.ApplyRules(base), known.ApplyRules(head)
-	r := review.Compare(base, head, known.ReadForReview(base, head))
+	is, err := f.ReadForReview(known, base, head)
+	if err != nil {
+		return err
+	}
+	r := review.Compare(base, head, is)
 	r.PlanTags(o.tags)
 	r.Status, r.Configs = known.Commit, fleets.CompareConfigs(base, head, r)
 	if len(o.tags) > 0 {
@@ -105,6 +100,24 @@ func runPlan(s streams, o planOptions) error {
 		return err
 	}
 	return concludePlan(s, r, o)
+}
+
+// headFleet reads the head, and prints its findings.
+func headFleet(s streams, f *fleets.Reader, o planOptions) (inventory.Fleet, error) {
+	if o.head == "" {
+		if _, err := f.MoveToTop(); err != nil {
+			return inventory.Fleet{}, err
+		}
+	}
+	f.PrintPlace(s.Err)
+	head, findings, err := f.ReadFleet(o.head, o.tags)
+	if err != nil {
+		return inventory.Fleet{}, err
+	}
+	if printFindings(s.Err, findings); schemas.Fatal(findings) {
+		return inventory.Fleet{}, errors.New("the head has errors: merged, it would be refused and change nothing")
+	}
+	return head, nil
 }
 
 // concludePlan gives the exit code of a plan, and prints notes for tags that are not there yet.

@@ -313,6 +313,7 @@ func (d *Daemon) loadFleet(sources inventory.Sources) (inventory.Fleet, []schema
 		d.keepTrunk(sources.Trunk, fleet, cache)
 		d.secrets.replaceSecrets(fleet.Secrets)
 	}
+	fleet.Opener = d.secrets.describeOpener()
 	rules := load.EraseRules{Reinstall: d.config.Reinstall, TwoSigners: d.config.Trust.TwoSigners}
 	return load.ApplyEraseRules(fleet, rules), findings
 }

@@ -66,6 +66,11 @@ func newVault(keyFile string, other config.Secrets) (*vault, error) {
 	return v, err
 }
 
+// describeOpener says whose Secrets the vault opens.
+func (v *vault) describeOpener() *inventory.Opener {
+	return &inventory.Opener{Recipients: v.keys.Recipients(), OtherKeys: v.keys.HasOthers() || v.program.Path != ""}
+}
+
 // replaceSecrets replaces the Secrets by the Secrets of a new commit.
 func (v *vault) replaceSecrets(sealed map[string]inventory.Sealed) {
 	v.mu.Lock()
@@ -91,7 +96,7 @@ func (v *vault) openSecret(ctx context.Context, name string) (map[string]secret.
 		})
 	}
 	if err != nil {
-		return nil, fmt.Errorf("secret %s (%s): %w", name, sealed.File, err)
+		return nil, fmt.Errorf("the Secret %s (%s) cannot be opened: %w", name, sealed.File, err)
 	}
 	v.keepResult(sealed, data, nil)
 	return maps.Clone(data), nil

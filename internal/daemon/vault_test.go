@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -170,5 +171,43 @@ func TestWhatWasOpenedIsMasked(t *testing.T) {
 	}
 	if got, err := dir.Read("web-03"); got != "administrator *** ***\n" || err != nil {
 		t.Errorf("the console shows %q, %v", got, err)
+	}
+}
+
+// TestTheVaultSaysWhatItOpens: the plan of a pull request needs the daemon's recipients, and must know where they are not all.
+func TestTheVaultSaysWhatItOpens(t *testing.T) {
+	t.Parallel()
+	ours, err := age.GenerateX25519Identity()
+	if err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(t.TempDir(), "keys")
+	if err := os.WriteFile(file, []byte(ours.String()+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for name, test := range map[string]struct {
+		keys   string
+		other  config.Secrets
+		want   inventory.Opener
+		closed bool // a Secret for another recipient is known to be closed
+	}{
+		"an age key":          {file, config.Secrets{}, inventory.Opener{Recipients: []string{ours.Recipient().String()}}, true},
+		"the sops program":    {file, config.Secrets{Sops: "/usr/bin/sops", Keys: []string{"pgp"}}, inventory.Opener{Recipients: []string{ours.Recipient().String()}, OtherKeys: true}, false},
+		"no key and no other": {"", config.Secrets{}, inventory.Opener{}, true},
+	} {
+		v, err := newVault(test.keys, test.other)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := v.describeOpener()
+		if got.OtherKeys != test.want.OtherKeys || !slices.Equal(got.Recipients, test.want.Recipients) {
+			t.Errorf("%s: %+v, want %+v", name, got, test.want)
+		}
+		if opens, known := got.Opens(inventory.Sealed{Recipients: []string{"age1other"}}); opens || known != test.closed {
+			t.Errorf("%s: a Secret for another recipient opens %t, known %t", name, opens, known)
+		}
+		if opens, _ := got.Opens(inventory.Sealed{Recipients: []string{"age1other", ours.Recipient().String()}}); opens != (test.keys != "") {
+			t.Errorf("%s: a Secret for both opens %t", name, opens)
+		}
 	}
 }

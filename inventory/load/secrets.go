@@ -8,15 +8,17 @@ import (
 	"github.com/gitmetal/ingot/inventory/refs"
 	"github.com/gitmetal/ingot/inventory/secrets/section"
 	"github.com/gitmetal/ingot/schemas"
+	"github.com/gitmetal/ingot/schemas/decode"
 )
 
 // keepSecrets keeps the secrets of the trunk, sealed.
 func (l *loader) keepSecrets() {
 	for name, d := range l.trunk.secrets() {
 		mac, covered := describeCovered(d)
+		recipients, otherKeys := listRecipients(d)
 		l.fleet.Secrets[name] = inventory.Sealed{Name: name, File: d.File, Scope: d.Secret.Spec.Scope,
 			Keys: slices.Sorted(maps.Keys(d.Secret.Spec.Data)), Binary: slices.Sorted(maps.Keys(d.Secret.Spec.BinaryData)),
-			Document: l.trunk.Files[d.File].Data, MAC: mac, Covered: covered}
+			Document: l.trunk.Files[d.File].Data, MAC: mac, Covered: covered, Recipients: recipients, OtherKeys: otherKeys}
 	}
 }
 
@@ -35,6 +37,29 @@ func describeCovered(d schemas.Document) (mac, covered string) {
 		parts = append(parts, mustJSON(d.Secret.Metadata), mustJSON(d.Secret.Spec.Scope))
 	}
 	return mac, inventory.Digest(parts...)
+}
+
+// listRecipients gives a Secret's age recipients, sorted, and whether keys of other types open the Secret.
+func listRecipients(d schemas.Document) (recipients []string, otherKeys bool) {
+	keys, _ := d.Secret.SOPS["age"].([]any)
+	for _, key := range keys {
+		fields, _ := key.(map[string]any)
+		if recipient, ok := fields["recipient"].(string); ok {
+			recipients = append(recipients, recipient)
+		}
+	}
+	slices.Sort(recipients)
+	return recipients, len(section.Section{Others: d.Secret.SOPS}.ListOtherKeys()) > 0
+}
+
+// DescribeCovered gives what the MAC of a Secret's file covers, as inventory.Sealed has it; "" for another file.
+func DescribeCovered(file string, data []byte) string {
+	documents, _ := decode.DecodeFile(file, data)
+	if len(documents) != 1 || documents[0].Secret == nil {
+		return ""
+	}
+	_, covered := describeCovered(documents[0])
+	return covered
 }
 
 // checkCopies finds Secrets that were copied and then changed without sops.

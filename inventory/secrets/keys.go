@@ -30,6 +30,9 @@ func (k Keys) Recipients() (texts []string) {
 	return texts
 }
 
+// HasOthers reports whether there are keys of which Recipients says nothing.
+func (k Keys) HasOthers() bool { return len(k.Recipients()) < len(k.identities) }
+
 // maxKeys is the largest file of identities, in bytes.
 const maxKeys = 1 << 20
 

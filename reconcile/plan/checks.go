@@ -44,16 +44,8 @@ func (h *host) checkBMC() (Plan, bool) {
 		hold = change.Hold{Reason: change.BMCRefused, Message: PowerUntold}
 	case inventory.NotAsked:
 		return Plan{Phase: Waiting, Waits: "a look at the BMC"}, true
-	case inventory.Unreachable:
-		hold.Reason = change.BMCUnreachable
-	case inventory.Unauthorized:
-		hold.Reason = change.BMCUnauthorized
-	case inventory.SecretUnusable:
-		hold.Reason = change.SecretUnusable
-	case inventory.Refused:
-		hold.Reason = change.BMCRefused
 	default:
-		panic("plan: unknown reach " + string(h.Observed.BMC.Reach))
+		hold.Reason = change.NameUnreached(h.Observed.BMC.Reach)
 	}
 	return Plan{Phase: Waiting, Hold: &hold, Waits: "the BMC"}, true
 }

@@ -44,31 +44,6 @@ func comparePermissions(base, head side) []Rule {
 	return listRules(hosts)
 }
 
-// compareSecrets lists the Secrets that were sealed anew, perhaps with other values, with the hosts that use them. A Secret
-// with more recipients alone is none, and findSpoiled lists those that were changed without sops.
-func compareSecrets(base, head side) (rules []Rule) {
-	for _, name := range slices.Sorted(maps.Keys(head.Secrets)) {
-		after := head.Secrets[name]
-		before, had := base.Secrets[name]
-		if !had || before.Covered == after.Covered || after.IsSpoiled(before) {
-			continue
-		}
-		hosts := map[string][]string{}
-		for _, d := range head.Hosts {
-			for what, uses := range map[string]bool{
-				"the daemon logs in to the BMC with its values from the merge on":                     d.BMC != nil && d.BMC.Credentials == name,
-				"if values changed, the running system keeps the old ones until it is installed anew": d.Workload != nil && usesSecret(d.Workload, name),
-			} {
-				if what = "Secret " + name + " is sealed anew: " + what; uses {
-					hosts[what] = append(hosts[what], d.Name)
-				}
-			}
-		}
-		rules = append(rules, listRules(hosts)...)
-	}
-	return rules
-}
-
 // compareDiscovery lists the Rules and Deliveries that changed: they decide about machines that are no hosts yet.
 func compareDiscovery(base, head side) (rules []Rule) {
 	was, is := documentsByName(base), documentsByName(head)

@@ -117,13 +117,15 @@ type Known struct {
 	Records    map[inventory.MachineID]inventory.Record
 	Unreadable map[inventory.MachineID]string // why the page of a host cannot be read
 	Runs       []runs.State                   // of Workloads with spec.run
+	// PutBack are the Secrets of head, by name, that are as they were sealed, and that base has changed by hand.
+	PutBack map[string]bool
 }
 
 // Compare reviews head against base, host by host by id. Of a host with an unreadable page the review says only so, if
 // the change asks something of the host.
 func Compare(base, head inventory.Fleet, is Known) Review {
 	r := Review{Schema: Schema, Base: base.Commit, Head: head.Commit, Hosts: []Host{}, Unreadable: is.Unreadable}
-	c := comparison{base: newSide(base, is.Records), head: newSide(head, is.Records), conditions: rules.NewCompiler()}
+	c := comparison{base: newSide(base, is.Records), head: newSide(head, is.Records), conditions: rules.NewCompiler(), putBack: is.PutBack}
 	c.eased = compareSides(c.base, c.head)
 	r.Rules, r.Runs = compareRules(c), claimed.Compare(base, head, claimed.Known{Records: is.Records, Unreadable: is.Unreadable, Runs: is.Runs})
 	for _, id := range sortIDs(base, head) {
@@ -154,6 +156,7 @@ type comparison struct {
 	base, head side
 	eased      easedReasons
 	conditions *rules.Compiler
+	putBack    map[string]bool // Secrets, see Known
 }
 
 // compareHost reviews one host of head.

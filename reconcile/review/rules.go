@@ -11,6 +11,7 @@ import (
 
 	"github.com/gitmetal/ingot/inventory"
 	"github.com/gitmetal/ingot/reconcile/plan/change"
+	"github.com/gitmetal/ingot/reconcile/review/opened"
 	"github.com/gitmetal/ingot/schemas"
 )
 
@@ -32,9 +33,10 @@ func compareRules(c comparison) (rules []Rule) {
 	rules = append(rules, compareAccess(c)...)
 	rules = append(rules, comparePermissions(c.base, c.head)...)
 	rules = append(rules, compareScopes(c.base, c.head)...)
-	rules = append(rules, compareSecrets(c.base, c.head)...)
+	for _, secret := range opened.Compare(c.base.Fleet, c.head.Fleet, c.putBack) {
+		rules = append(rules, Rule(secret))
+	}
 	rules = append(rules, compareDiscovery(c.base, c.head)...)
-	rules = append(rules, findSpoiled(c.base, c.head)...)
 	return append(rules, findRingless(c.base, c.head)...)
 }
 
@@ -159,39 +161,6 @@ func networksOf(d inventory.Desired) schemas.Networks {
 		return schemas.Networks{}
 	}
 	return schemas.Networks{Ramdisk: d.Network.Ramdisk, Host: cmp.Or(d.Network.Host, d.Network.Ramdisk)}
-}
-
-// findSpoiled warns of Secrets that were changed without sops: the daemon cannot open them, and loses the BMCs whose
-// credentials they hold.
-func findSpoiled(base, head side) (rules []Rule) {
-	for _, name := range slices.Sorted(maps.Keys(head.Secrets)) {
-		for _, before := range base.Secrets {
-			after := head.Secrets[name]
-			if !after.IsSpoiled(before) || string(after.Document) == string(base.Secrets[name].Document) {
-				continue
-			}
-			var hosts []string
-			for _, d := range head.Hosts {
-				if d.BMC != nil && d.BMC.Credentials == name || d.Workload != nil && usesSecret(d.Workload, name) {
-					hosts = append(hosts, d.Name)
-				}
-			}
-			rules = append(rules, Rule{What: "warning: " + after.File + " was changed without sops: the daemon cannot open it " +
-				"any more, and loses the BMCs and configs that need it: make the change with `ingot secret edit`",
-				Hosts: slices.Sorted(slices.Values(hosts))})
-			break
-		}
-	}
-	return rules
-}
-
-func usesSecret(w *inventory.Workload, name string) bool {
-	for _, used := range w.Secrets {
-		if used.Name == name {
-			return true
-		}
-	}
-	return false
 }
 
 // findRingless warns of hosts that come to be in no ring while all others are in one.

@@ -35,8 +35,10 @@ type Fleet struct {
 	// Reinstall selects the hosts on which update: Reinstall stands for consent. The plan of a pull request needs it.
 	Reinstall *schemas.Scope `json:"reinstall,omitempty"`
 	// TwoSigners says that the daemon wants two signers for what erases. Of the tags that rings run it counted them.
-	TwoSigners bool           `json:"twoSigners,omitempty"`
-	Hosts      map[string]int `json:"hosts"` // by phase
+	TwoSigners bool `json:"twoSigners,omitempty"`
+	// Opener is whose Secrets the daemon opens. The plan of a pull request needs it.
+	Opener *inventory.Opener `json:"opener,omitempty"`
+	Hosts  map[string]int    `json:"hosts"` // by phase
 	// Named maps names to ids, for the hosts with an id besides the name. The path of a page has the id.
 	Named map[string]inventory.MachineID `json:"named,omitempty"`
 	Rings []admit.Progress               `json:"rings,omitempty"`

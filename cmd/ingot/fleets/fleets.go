@@ -165,8 +165,9 @@ type Known struct {
 	// ring's tag.
 	TwoSigners bool
 	Signatures map[string]inventory.Signatures
-	Frozen     string           // why the daemon erases nothing anywhere, or ""
-	Rings      []admit.Progress // as the daemon runs them
+	Opener     *inventory.Opener // whose Secrets the daemon opens; nil if not known
+	Frozen     string            // why the daemon erases nothing anywhere, or ""
+	Rings      []admit.Progress  // as the daemon runs them
 
 	status gitrepo.Status
 	pages  map[inventory.MachineID]string
@@ -201,7 +202,7 @@ func (f *Reader) ReadKnown(branch string) (Known, error) {
 	if fleet.Reinstall != nil {
 		k.Reinstall = *fleet.Reinstall
 	}
-	k.TwoSigners, k.Frozen, k.Rings = fleet.TwoSigners, fleet.Frozen, fleet.Rings
+	k.TwoSigners, k.Frozen, k.Rings, k.Opener = fleet.TwoSigners, fleet.Frozen, fleet.Rings, fleet.Opener
 	f.rings = fleet.Rings
 	for _, ring := range fleet.Rings {
 		if ring.Signatures != nil {
@@ -211,8 +212,9 @@ func (f *Reader) ReadKnown(branch string) (Known, error) {
 	return k, nil
 }
 
-// ApplyRules gives a fleet with the daemon's settings about erasing.
+// ApplyRules gives a fleet with the daemon's settings about erasing, and with what the daemon opens.
 func (k Known) ApplyRules(fleet inventory.Fleet) inventory.Fleet {
+	fleet.Opener = k.Opener
 	return load.ApplyEraseRules(fleet,
 		load.EraseRules{Reinstall: k.Reinstall, TwoSigners: k.TwoSigners, Counted: k.Signatures})
 }

@@ -1,6 +1,9 @@
 package change
 
-import "github.com/gitmetal/ingot/schemas"
+import (
+	"github.com/gitmetal/ingot/inventory"
+	"github.com/gitmetal/ingot/schemas"
+)
 
 // Reason of a hold or a condition, as one word for programs.
 type Reason string
@@ -43,6 +46,22 @@ const (
 	MemoryOld       Reason = "MemoryOld"   // a system called that was installed after all that the daemon remembers
 	Frozen          Reason = "Frozen"      // the fleet's history cannot be trusted: nothing is erased
 )
+
+// NameUnreached is the reason of a hold for a BMC that was not reached.
+func NameUnreached(reach inventory.Reach) Reason {
+	switch reach {
+	case inventory.Unreachable:
+		return BMCUnreachable
+	case inventory.Unauthorized:
+		return BMCUnauthorized
+	case inventory.SecretUnusable:
+		return SecretUnusable
+	case inventory.Refused:
+		return BMCRefused
+	default:
+		panic("plan: unknown reach " + string(reach))
+	}
+}
 
 // EndsWithCommit reports whether a later commit of the fleet ends a hold, whatever the commit changes.
 func (r Reason) EndsWithCommit() bool { return r == TokenAlarm || r == BootFailed }
