@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"filippo.io/age"
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/gitmetal/ingot/internal/daemon"
@@ -35,6 +36,26 @@ func TestASecretAloneIsMended(t *testing.T) {
 	w.await(t, 1, "Active", func(h daemon.HostView) bool { return active(h) && h.Hold == nil && h.Error == "" })
 	if refused := w.rack.BMC("machine-1").Log().Counts().RefusedLogins; refused != 1 {
 		t.Errorf("%d logins were refused, want 1", refused)
+	}
+}
+
+// TestASecretForAnotherKey has the fleet hold a Secret that the daemon has no key for: the cause is the Secret, no password is
+// tried, and the Secret for the daemon's key is enough.
+func TestASecretForAnotherKey(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, 1)
+	stranger, err := age.GenerateX25519Identity()
+	if err != nil {
+		t.Fatal(err)
+	}
+	password := w.rack.Description().Machines[0].Password
+	w.sealFor(t, password, stranger.Recipient())
+	w.start(t)
+	w.awaitCause(t, "SecretUnusable")
+	w.seal(t, password)
+	w.await(t, 1, "Active", active)
+	if refused := w.rack.BMC("machine-1").Log().Counts().RefusedLogins; refused != 0 {
+		t.Errorf("%d logins were refused, want none", refused)
 	}
 }
 
