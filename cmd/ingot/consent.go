@@ -23,16 +23,6 @@ type consentOptions struct {
 	rings                            map[string]inventory.Ring // of the fleet
 }
 
-// hintTag says how a consent is written for a change of the trunk that the host's ring has not released, or "".
-func (o consentOptions) hintTag(host inventory.Desired) string {
-	ring := o.rings[host.Ring]
-	if host.Pending == "" || ring.Spec.Tag == "" {
-		return ""
-	}
-	return fmt.Sprintf("; %s. For what a new tag rolls out: `ingot consent --tag %s=HEAD %s`", host.Pending,
-		fleets.NameNextTag(ring.Spec.Tag, ring.Tag), host.Name)
-}
-
 func newConsent(s streams) *cobra.Command {
 	var o consentOptions
 	command := &cobra.Command{
@@ -110,9 +100,8 @@ func runConsent(s streams, o consentOptions, names []string) error {
 		}
 	}
 	if len(nothing) > 0 {
-		troubles = append(troubles,
-			fmt.Errorf("no consent was written for %s: it is said above why; "+
-				"`ingot plan` shows what the fleet asks for", strings.Join(nothing, ", ")))
+		troubles = append(troubles, fmt.Errorf("no consent was written for %s: it is said above why; "+
+			"`ingot plan` shows what the fleet asks for", strings.Join(nothing, ", ")))
 	}
 	return errors.Join(troubles...)
 }
@@ -178,7 +167,7 @@ func writeConsent(s streams, o consentOptions, host inventory.Desired, known inv
 	err error) {
 	asked := change.Decide(host, known.Standing, known.Record)
 	if len(asked.Consents()) == 0 {
-		fmt.Fprintf(s.Out, "%s: %s%s\n", host.Name, fleets.ExplainUnneeded(asked), o.hintTag(host))
+		fmt.Fprintf(s.Out, "%s: %s%s\n", host.Name, fleets.ExplainUnneeded(asked), fleets.HintTag(host, o.rings[host.Ring]))
 		return false, nil
 	}
 	var named []string

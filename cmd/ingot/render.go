@@ -10,6 +10,7 @@ import (
 
 	"github.com/gitmetal/ingot/boot/clouddrive"
 	"github.com/gitmetal/ingot/boot/ignition"
+	"github.com/gitmetal/ingot/cmd/ingot/agekeys"
 	"github.com/gitmetal/ingot/cmd/ingot/fleets"
 	"github.com/gitmetal/ingot/internal/secret"
 	"github.com/gitmetal/ingot/inventory"
@@ -40,7 +41,7 @@ func newRender(s streams) *cobra.Command {
 	flags.StringVar(&o.commit, "commit", "", "a commit, branch or tag instead of the directory's files")
 	flags.StringVarP(&o.output, "output", "o", "yaml", "yaml, with files in plain, or json, the config itself")
 	flags.BoolVar(&o.decrypt, "decrypt", false, "show the values of secrets; standard output must be a terminal")
-	addAgeKeysFlag(command, &o.ageKeys)
+	agekeys.AddFlag(command, &o.ageKeys)
 	return command
 }
 
@@ -79,7 +80,7 @@ func renderPreview(fleet inventory.Fleet, host inventory.Desired, o renderOption
 	if !o.decrypt {
 		return clouddrive.NewPreview(host)
 	}
-	keys, err := readAgeKeys(o.ageKeys)
+	keys, err := agekeys.Read(o.ageKeys)
 	if err != nil {
 		return ignition.Preview{}, err
 	}

@@ -14,6 +14,7 @@ import (
 	"filippo.io/age"
 	"github.com/spf13/cobra"
 
+	"github.com/gitmetal/ingot/cmd/ingot/agekeys"
 	"github.com/gitmetal/ingot/internal/sealing"
 	"github.com/gitmetal/ingot/inventory/gitrepo"
 	"github.com/gitmetal/ingot/inventory/secrets"
@@ -165,7 +166,7 @@ func newSecretEdit(s streams) *cobra.Command {
 		Short: "Open a Secret in $EDITOR, and encrypt it anew for the same recipients",
 		Args:  cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
-			keys, err := readAgeKeys(keyFile)
+			keys, err := agekeys.Read(keyFile)
 			if err != nil {
 				return err
 			}
@@ -177,7 +178,7 @@ func newSecretEdit(s streams) *cobra.Command {
 			return err
 		},
 	}
-	addAgeKeysFlag(command, &keyFile)
+	agekeys.AddFlag(command, &keyFile)
 	return command
 }
 
@@ -197,7 +198,7 @@ func newSecretRotate(s streams) *cobra.Command {
 				return errors.New("for whom? Name every recipient that shall open them from now on with --age age1…; " +
 					"those who are not named cannot any more")
 			}
-			keys, err := readAgeKeys(keyFile)
+			keys, err := agekeys.Read(keyFile)
 			if err != nil {
 				return err
 			}
@@ -212,7 +213,7 @@ func newSecretRotate(s streams) *cobra.Command {
 			return nil
 		},
 	}
-	addAgeKeysFlag(command, &keyFile)
+	agekeys.AddFlag(command, &keyFile)
 	command.Flags().StringArrayVar(&given, "age", nil,
 		"age recipient (age1…) that they are encrypted for; may be given several times")
 	return command

@@ -147,19 +147,17 @@ func (r *Repo) proposalBranch(name string) (plumbing.ReferenceName, error) {
 // explainProposal tells a lost race from a refusal.
 func (r *Repo) explainProposal(ctx context.Context, command packp.Command, err error) error {
 	attempt := fmt.Sprintf("push %s to %s", command.Name.Short(), r.server)
-	failed := errors.As(err, new(*remote.Failure))
+	failed, refused := errors.As(err, new(*remote.Failure)), errors.Is(err, remote.ErrRefused)
+	if refused {
+		if refs, listErr := r.server.ListRefs(ctx); listErr == nil && refs[command.Name] != command.Old {
+			return fmt.Errorf("%s: %w", attempt, ErrRaced)
+		}
+	}
 	switch {
-	case errors.Is(err, remote.ErrRefused):
 	case failed:
 		return err
-	default:
+	case !refused:
 		return fmt.Errorf("%s: %w", attempt, err)
-	}
-	if refs, listErr := r.server.ListRefs(ctx); listErr == nil && refs[command.Name] != command.Old {
-		return fmt.Errorf("%s: %w", attempt, ErrRaced)
-	}
-	if failed {
-		return err
 	}
 	return fmt.Errorf("%s: %w: check the rules and hooks of branches below %s", attempt, err, ProposalPrefix(r.config.Path))
 }

@@ -109,3 +109,12 @@ func NameNextTag(pattern, last string) string {
 	}
 	return strings.Replace(pattern, "*", "1", 1)
 }
+
+// HintTag says how a consent is written for a change of the trunk that the host's ring has not released, or "".
+func HintTag(host inventory.Desired, ring inventory.Ring) string {
+	if host.Pending == "" || ring.Spec.Tag == "" {
+		return ""
+	}
+	return fmt.Sprintf("; %s. For what a new tag rolls out: `ingot consent --tag %s=HEAD %s`", host.Pending,
+		NameNextTag(ring.Spec.Tag, ring.Tag), host.Name)
+}
