@@ -56,8 +56,8 @@ type Config struct {
 	Logs    Logs // without it every text is refused
 	// Notify is called with a host's id after every change about the host. Notify must not block.
 	Notify func(host string)
-	// Shows reports whether the status branch shows that an install of a host runs: only then nothing that the daemon
-	// loses makes the installed system's call unknown, and the system need not call again. Default: as soon as it is saved.
+	// Shows reports whether the status branch shows the call of a host's installed system. Until then the call would be
+	// lost with the daemon's state directory, and the system is told to call again. Default: a saved call is enough.
 	Shows func(host, install string) bool
 	// Mask hides known secrets in the words of agents before the words are cut, kept or shown. Default: as said.
 	Mask     func(string) string

@@ -7,7 +7,6 @@ import (
 
 	"github.com/gitmetal/ingot/internal/daemon"
 	"github.com/gitmetal/ingot/internal/lab/sim"
-	"github.com/gitmetal/ingot/reconcile/plan"
 )
 
 // ownISO is a Workload that boots an ISO: where it is, its digest, what ends its run, the deadline.
@@ -38,7 +37,7 @@ func TestAnISOIsRun(t *testing.T) {
 			t.Errorf("item %d: %+v, want success", item, run)
 		}
 	}
-	w.await(t, 1, "off and free", func(h daemon.HostView) bool { return h.Pushed && h.Phase == plan.Unmanaged && h.Run == nil })
+	w.awaitFree(t)
 	stop()
 	s := w.state(t, "machine-1")
 	if s.Power != "Off" || s.Counts.Begun != 0 {
@@ -59,10 +58,7 @@ func TestAnISOThatHangs(t *testing.T) {
 	if run := w.ended(t, 1)[0]; run.Orphan != "Failed: the run took longer than 5s" {
 		t.Errorf("%+v, want a run over its deadline", run)
 	}
-	w.await(t, 1, "off and free", func(h daemon.HostView) bool { return h.Pushed && h.Phase == plan.Unmanaged && h.Run == nil })
-	if s := w.state(t, "machine-1"); s.Power != "Off" {
-		t.Errorf("%+v, want off", s)
-	}
+	w.awaitFree(t)
 }
 
 // TestISOsThatAreRefused: each ISO that cannot be booted is said in one line before the machine is booted for it.

@@ -127,7 +127,7 @@ func TestAKernelIsRun(t *testing.T) {
 			t.Errorf("item %d left the arguments %q, %v, want %q", item, data, err, want)
 		}
 	}
-	w.await(t, 1, "off and free", func(h daemon.HostView) bool { return h.Pushed && h.Phase == plan.Unmanaged && h.Run == nil })
+	w.awaitFree(t)
 	stop()
 	s := w.state(t, "machine-1")
 	if s.Power != "Off" || s.Counts.Begun != 0 {
@@ -152,6 +152,12 @@ func TestAKernelRunsOn(t *testing.T) {
 	if run := w.ended(t, 1)[0]; !run.OK() || run.Attempt != 1 {
 		t.Errorf("%+v, want the run that went on", run)
 	}
+	w.awaitFree(t)
+}
+
+// awaitFree waits until the first machine is free for another run, and checks that it is off.
+func (w *world) awaitFree(t *testing.T) {
+	t.Helper()
 	w.await(t, 1, "off and free", func(h daemon.HostView) bool { return h.Pushed && h.Phase == plan.Unmanaged && h.Run == nil })
 	if s := w.state(t, "machine-1"); s.Power != "Off" {
 		t.Errorf("%+v, want off", s)

@@ -34,8 +34,8 @@ func bootsKernel(record inventory.Record) bool {
 	return bootsRamdisk(record) && record.Run != nil && record.Run.Booted != nil
 }
 
-// serveKernel serves the medium of a kernel, or an ISO as it is, and lets its run leave files. A run that is over can leave nothing more. The
-// medium of a run whose Workload is gone starts nothing.
+// serveKernel serves the medium of a kernel, or an ISO as it is, and lets its run leave files. A run that is over can
+// leave nothing more. The medium of a run whose Workload is gone starts nothing.
 func (e *Effects) serveKernel(desired inventory.Desired, record inventory.Record) error {
 	run := *record.Run
 	if e.config.Runs == nil {
