@@ -60,7 +60,7 @@ func (l *Loop) takeSurplusPlaces() {
 // the lock.
 func (l *Loop) indexHost(h *host) {
 	l.indexStanding(h)
-	h.live.Stance = admission.DescribeStance(h.lastLook.plan.Phase)
+	h.live.Stance = admission.DescribeStance(h.lastLook.plan.Phase, h.record)
 	l.admit.SetMachine(h.record.ID, l.describeMachine(h))
 	l.indexRuns(h)
 }

@@ -175,11 +175,11 @@ func (l *Loop) assignDesired(changes fleetdiff.Changes, next inventory.Fleet) (w
 			h.met = false
 			l.queue.SetLane(id, h.lane())
 		}
-		if h.lastLook.at.IsZero() { // an operation from before the restart keeps its place
-			underWay := h.record.Operation != nil || h.live.Admitted
-			h.live.Placed = underWay && l.describeMachine(h).Busy
-		}
 		l.indexHost(h)
+		if h.lastLook.at.IsZero() { // what is under way from before the restart keeps its place
+			h.live.Placed = l.admit.GetMachine(id).Busy
+			l.indexHost(h)
+		}
 	}
 	l.takeSurplusPlaces()
 	for id, h := range l.hosts {

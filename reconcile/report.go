@@ -46,8 +46,9 @@ func (l *Loop) reportLook(in lookInput, s lookResult) {
 		h.state, freed = state, true // hosts of this ring and of later rings may have their turn
 		l.watchers.Notify("")
 	}
-	if lost := admit.IsUnderWay(h.record, h.live) && !now.Busy; h.live.Placed != now.Busy || h.live.Lost != lost {
-		h.live.Placed, h.live.Lost = now.Busy, lost
+	lost := admit.IsUnderWay(h.record, h.live) && (!now.Busy || h.live.Lost) // it counts again, and was not admitted
+	if placed := now.Busy && !lost; h.live.Placed != placed || h.live.Lost != lost {
+		h.live.Placed, h.live.Lost = placed, lost
 		l.indexHost(h)
 	}
 	h.met = h.met || (s.observed.BMC.Reach != inventory.NotAsked || h.desired.BMC == nil) &&

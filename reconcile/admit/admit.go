@@ -109,12 +109,13 @@ func (a Answer) ForPlace() bool {
 //	             unavailable machines is reached
 //	ManyErases   the step erases, and the limit of erases within an      x      x         x
 //	             hour is reached
-//	DomainBusy   enough machines of its failure domain are under way,    x      x         x                x         x
+//	DomainBusy   enough machines of its failure domain are under way,    x      x         x        x       x         x
 //	             and the machine has no place
-//	Places       all places are taken, and the machine has no place      x      x         x                x         x
+//	Places       all places are taken, and the machine has no place      x      x         x        x       x         x
 //
 // A machine keeps its place. A machine that had a place at its last look gets the place back before the waiting
-// machines, except for Begin. Any other machine gets a place only where a place is free, whatever its operation wrote.
+// machines, except for Begin. Any other machine gets a place only where a place is free, whatever its operation wrote; so
+// does one whose place went to others while nobody knew that its agent is at work.
 func (v *View) AskStep(id inventory.MachineID, q Question, now time.Time) Answer {
 	m := v.machines[id]
 	for _, reason := range Reasons {
@@ -150,7 +151,7 @@ func reasonApplies(reason Reason, step Step) bool {
 		return slices.Contains([]Reason{Frozen, DiskShared, FleetPaused, RingPaused, WorkloadFailed, Window, ManyErases,
 			DomainBusy, Places}, reason)
 	case Repeat:
-		return slices.Contains([]Reason{Frozen, DiskShared, FleetPaused, RingPaused}, reason)
+		return slices.Contains([]Reason{Frozen, DiskShared, FleetPaused, RingPaused, DomainBusy, Places}, reason)
 	case Continue:
 		return reason == Places || reason == DomainBusy
 	case Disturb:
@@ -210,7 +211,7 @@ func (v *View) FindObstacle(reason Reason, id inventory.MachineID, q Question, n
 	case DomainBusy:
 		why = v.whyDomainBusy(m, q.Step)
 	case Places:
-		if !m.hasPlace(q.Step) && v.FreePlaces() == 0 { // guard: budget
+		if !m.hasPlace(q.Step) && v.busy-m.counts() >= v.fleet.Places { // guard: budget
 			why = v.AwaitPlace().Why
 		}
 	default:

@@ -50,8 +50,8 @@ func TestTheTableOfAsk(t *testing.T) {
 	steps := []admit.Step{admit.Begin, admit.TakeDown, admit.HandOut, admit.Repeat, admit.Continue, admit.Disturb}
 	table := map[admit.Reason]string{ // a row of the table, as many columns as steps
 		admit.Frozen: "xxxx  ", admit.DiskShared: "xxxx  ", admit.FleetPaused: "xxxx x", admit.RingPaused: "xxxx x", admit.RingFailed: "x     ",
-		admit.RingAfter: "x     ", admit.Canaries: "x     ", admit.Window: "xxx  x", admit.Unavailable: "x    x", admit.Places: "xxx xx",
-		admit.WorkloadFailed: "xxx   ", admit.ManyErases: "xxx   ", admit.DomainBusy: "xxx xx",
+		admit.RingAfter: "x     ", admit.Canaries: "x     ", admit.Window: "xxx  x", admit.Unavailable: "x    x", admit.Places: "xxxxxx",
+		admit.WorkloadFailed: "xxx   ", admit.ManyErases: "xxx   ", admit.DomainBusy: "xxxxxx",
 	}
 	disk := inventory.Disk{Serial: "S1", Size: 1 << 40}
 	for _, reason := range admit.Reasons {
@@ -73,10 +73,42 @@ func TestTheTableOfAsk(t *testing.T) {
 			if got.Reason != want || (got.Why != "") != (want != "") || got.IsAllowed() != (want == "") {
 				t.Errorf("%s against %s: %+v, want the reason %q", reason, step, got, want)
 			}
-			if takes := want == "" && step != admit.Repeat; got.Takes != takes {
+			if takes := want == ""; got.Takes != takes {
 				t.Errorf("%s against %s takes a place: %t, want %t", reason, step, got.Takes, takes)
 			}
 		}
+	}
+}
+
+// A machine whose place went to others, while nobody knew that its agent is at work, counts, and writes only when one of the others is done.
+func TestAMachineAtWorkWithoutAPlace(t *testing.T) {
+	t.Parallel()
+	fleet := admit.Fleet{Places: 3, DomainLabel: "rack", DomainLimit: 3}
+	at := func(name string) admit.Machine {
+		return admit.Machine{Name: name, Domain: "r1", State: admit.Changing, Working: true, Busy: true, Placed: true}
+	}
+	late := at("late")
+	late.Placed, late.Lost, late.Waiting, late.Asked = false, true, true, admit.Question{Step: admit.Repeat}
+	v := viewOf(fleet, at("a"), at("b"), at("c"), late)
+	for step, want := range map[admit.Step]admit.Reason{admit.Repeat: admit.DomainBusy, admit.HandOut: admit.DomainBusy, admit.Continue: admit.DomainBusy} {
+		if got := v.AskStep("late", admit.Question{Step: step}, noon); got.Reason != want {
+			t.Errorf("%s beside three others: %+v, want %s", step, got, want)
+		}
+	}
+	if got := v.AskStep("a", admit.Question{Step: admit.Repeat}, noon); !got.IsAllowed() || got.Takes {
+		t.Errorf("a machine with a place: %+v", got)
+	}
+	if got := v.NextWaiting(noon); len(got) > 0 || v.FreePlaces() != 0 {
+		t.Errorf("%d places are free, and %v go on", v.FreePlaces(), got)
+	}
+	done := at("c")
+	done.Busy, done.Placed = false, false
+	v.SetMachine("c", done)
+	if got := v.AskStep("late", admit.Question{Step: admit.Repeat}, noon); !got.IsAllowed() || !got.Takes {
+		t.Errorf("beside two others: %+v, want a place", got)
+	}
+	if got := v.NextWaiting(noon); !slices.Equal(got, []inventory.MachineID{"late"}) {
+		t.Errorf("%v go on, want the machine that counts already", got)
 	}
 }
 

@@ -116,7 +116,7 @@ func (v *View) recentErases(now time.Time) (starts []time.Time) {
 // whyDomainBusy says that enough machines of the same failure domain are under way, or "".
 func (v *View) whyDomainBusy(m Machine, step Step) string {
 	limit := v.fleet.DomainLimit
-	if m.Domain == "" || limit == 0 || m.hasPlace(step) || v.domains[m.Domain] < limit {
+	if m.Domain == "" || limit == 0 || m.hasPlace(step) || v.domains[m.Domain]-m.counts() < limit {
 		return ""
 	}
 	return fmt.Sprintf("its turn: %d hosts with label %s: %s are being installed or inspected at a time", limit,

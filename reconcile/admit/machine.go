@@ -22,8 +22,9 @@ type Machine struct {
 	Working bool             // an operation is under way
 	Retries bool             // an attempt of the operation failed
 	Written bool             // the operation may have written to the disk
-	Busy    bool             // the machine has a place
+	Busy    bool             // the machine counts as one that has a place
 	Placed  bool             // the machine had a place at its last look
+	Lost    bool             // the machine lost its place during its operation, and was not admitted since
 	Waiting bool             // the machine waits for its turn
 	Asked   Question         // the refused question of a waiting machine
 	Domain  string           // value of the label that names failure domains
@@ -84,7 +85,7 @@ func (l Live) InTrouble() bool { return l.Troubled >= maxTrouble }
 func DescribeMachine(d inventory.Desired, rec inventory.Record, live Live, domainLabel string) Machine {
 	m := Machine{
 		Name: d.Name, Ring: d.Ring, Canary: d.Canary, Serves: rec.Installed != nil, Facts: rec.Facts,
-		Placed: live.Placed, Waiting: live.Waiting, Busy: isBusy(d, rec, live), Result: describeResult(rec, live),
+		Placed: live.Placed, Lost: live.Lost, Waiting: live.Waiting, Busy: isBusy(d, rec, live), Result: describeResult(rec, live),
 		Domain: d.Labels[domainLabel],
 	}
 	if live.Waiting {
@@ -162,7 +163,7 @@ func isRebooting(rec inventory.Record) bool {
 
 // isBusy reports whether a machine has a place. A machine that waits for a person or for its ring, or whose BMC is
 // silent or refuses, has no place, so that healthy machines go on; the machine gets a place again in turn. A machine
-// with an agent at work keeps its place.
+// with an agent at work counts always.
 func isBusy(d inventory.Desired, rec inventory.Record, live Live) bool {
 	working := rec.Operation != nil && live.AtWork
 	switch orphaned := d.Lifecycle == ""; {
@@ -179,7 +180,15 @@ func isBusy(d inventory.Desired, rec inventory.Record, live Live) bool {
 
 // hasPlace reports whether a machine needs no free place for a step.
 func (m Machine) hasPlace(step Step) bool {
-	return m.Busy || step != Begin && m.Placed
+	return m.Busy && !m.Lost || step != Begin && m.Placed
+}
+
+// counts is 1 for a machine that counts among those with a place.
+func (m Machine) counts() int {
+	if m.Busy {
+		return 1
+	}
+	return 0
 }
 
 // hadSystem reports whether the disk had an installed system, or the remains of one, when the operation began.

@@ -142,14 +142,14 @@ func (v *View) compareTurns(a, b inventory.MachineID) int {
 func (v *View) FreePlaces() int { return max(v.fleet.Places-v.busy, 0) }
 
 // NextWaiting gives waiting machines that may begin or go on now, at most as many as free places: machines that may
-// have been written to come first, then by id.
+// have been written to come first, then by id. A machine that counts already needs no free place.
 func (v *View) NextWaiting(now time.Time) []inventory.MachineID {
 	free := v.FreePlaces()
-	if free == 0 {
-		return nil
-	}
 	var ids []inventory.MachineID
 	for id := range v.waiting {
+		if free == 0 && !v.machines[id].Busy {
+			continue
+		}
 		question := v.machines[id].Asked
 		question.Step = cmp.Or(question.Step, Begin)
 		if v.AskStep(id, question, now).IsAllowed() {
@@ -157,7 +157,12 @@ func (v *View) NextWaiting(now time.Time) []inventory.MachineID {
 		}
 	}
 	slices.SortFunc(ids, v.compareTurns)
-	return ids[:min(free, len(ids))]
+	return slices.DeleteFunc(ids, func(id inventory.MachineID) bool {
+		if !v.machines[id].Busy {
+			free--
+		}
+		return free < 0 && !v.machines[id].Busy
+	})
 }
 
 // RingsProgress gives the progress of every ring by name.

@@ -97,6 +97,15 @@ func (a *agent) wait(d time.Duration) {
 	}
 }
 
+// work lets time pass in which a job runs: the agent polls all the time, as the real one does.
+func (a *agent) work(d time.Duration) {
+	for ; d > wire.PollWait; d -= wire.PollWait {
+		a.wait(wire.PollWait)
+		a.pollAtWork()
+	}
+	a.wait(d)
+}
+
 // waitForCall waits for a wake-up from the daemon, at most for a time.
 func (a *agent) waitForCall(d time.Duration) {
 	a.waiting = true
@@ -232,7 +241,7 @@ func (a *agent) runStep(job wire.Job, step wire.Step) error {
 	w := a.m.w
 	a.m.w.checks.stepBegins(a, job)
 	if step.Describe != nil {
-		a.wait(a.dice.between(time.Second, time.Minute))
+		a.work(a.dice.between(time.Second, time.Minute))
 		if w.meets(scriptFails, a.m.index) {
 			return errors.New("describe: exit status 1")
 		}
@@ -252,7 +261,7 @@ func (a *agent) runStep(job wire.Job, step wire.Step) error {
 		if len(step.Script.Disks) > 0 {
 			return a.writeData(job, step.Name, step.Script.Disks, fills)
 		}
-		a.wait(a.dice.between(5*time.Second, 10*time.Minute))
+		a.work(a.dice.between(5*time.Second, 10*time.Minute))
 		if w.meets(scriptFails, a.m.index) {
 			return errors.New("exit status 1")
 		}
@@ -286,7 +295,7 @@ func (a *agent) writeData(job wire.Job, name string, disks []wire.NamedDisk, doe
 				return "", err
 			}
 			for chunk := range int64(2) {
-				a.wait(a.dice.between(5*time.Second, 2*time.Minute))
+				a.work(a.dice.between(5*time.Second, 2*time.Minute))
 				switch {
 				case w.meets(scriptFails, a.m.index):
 					return "", errors.New("exit status 1")
@@ -319,7 +328,7 @@ func (a *agent) writeData(job wire.Job, name string, disks []wire.NamedDisk, doe
 
 // injectFiles puts files into the system on the disk that has the operation's mark.
 func (a *agent) injectFiles(job wire.Job, files wire.Inject) error {
-	a.wait(a.dice.between(5*time.Second, time.Minute))
+	a.work(a.dice.between(5*time.Second, time.Minute))
 	for _, d := range a.m.disks {
 		if d.serial != files.Disk.Serial {
 			continue

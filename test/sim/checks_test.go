@@ -364,7 +364,8 @@ func (c *checks) machineIsReset(p *process, m *machine, kind string) {
 	sent, asked := c.rebooting[h.id] // a moment ago: the BMC took its time
 	requested := asked && c.w.now-sent < 2*time.Minute && (kind == "GracefulShutdown" || kind == "ForceRestart")
 	delete(c.rebooting, h.id)
-	ours := boot != nil && boot.Target == inventory.FromRamdisk && m.called != m.boots
+	forgotten := c.w.memoryLost && c.w.branchMoved // nobody can remember a call
+	ours := boot != nil && boot.Target == inventory.FromRamdisk && (m.called != m.boots || forgotten)
 	if ours && (kind == "GracefulShutdown" || m.starter == p.d.name) {
 		return // our boot into the ramdisk: nobody said that a system runs. What a person started is asked, not cut
 	}

@@ -129,7 +129,7 @@ func (a *agent) runScript(job wire.Job, step wire.Step) wire.Result {
 		return wire.Result{OK: exit == 0, Error: words, Step: step.Name, Executed: &wire.Executed{Run: run.Run, Exit: exit}}
 	}
 	for range 1 + a.dice.below(8) {
-		a.wait(a.dice.between(10*time.Second, 5*time.Minute))
+		a.work(a.dice.between(10*time.Second, 5*time.Minute))
 		switch status, _ := a.post(fmt.Sprintf(wire.PathProgress, job.ID), wire.Progress{Attempt: job.Attempt, Step: step.Name}); status {
 		case 410:
 			return end(-1, "taken back")

@@ -216,13 +216,11 @@ func (p *people) follow(at *process, id string, hold change.Hold) {
 		p.forget(at, id)
 	case change.NoDisk, change.SeveralDisks:
 		p.change(id, "name the disk by its serial", func(h *hostSpec) { h.hint = "" })
-		p.change(id, "no takeover any more", func(h *hostSpec) { h.takeover = "" })
-		p.forget(at, id)
+		p.inspect(id)
 	case change.MemoryOld:
 		p.forget(at, id)
-	case change.DiskUnreadable: // what is known of the disks is old; the message does not say so
-		p.change(id, "no takeover any more", func(h *hostSpec) { h.takeover = "" })
-		p.forget(at, id)
+	case change.DiskUnreadable, change.DiskChanged: // what is known of the disks may be old
+		p.inspect(id)
 	case change.KnownAs: // one of the two ids has seen a machine that was swapped; the message does not say so
 		if other := knownAs.FindStringSubmatch(hold.Message); other != nil && p.now.hosts[other[1]].id == "" {
 			p.forget(at, other[1])
@@ -258,9 +256,14 @@ func (p *people) lookAgain(at *process, id, message string) {
 	}
 	for _, each := range []string{id, other[1]} {
 		if m := p.w.rack[p.now.hosts[each].slot].machine; m != nil && m.diskOf(shared[1]) < 0 {
-			p.change(each, "inspect it again", func(h *hostSpec) { h.inspect = fmt.Sprint("moved-", int(p.w.now.Hours())) })
+			p.inspect(each)
 		}
 	}
+}
+
+// inspect asks for another look at a host.
+func (p *people) inspect(id string) {
+	p.change(id, "inspect it again", func(h *hostSpec) { h.inspect = fmt.Sprint("again-", int(p.w.now.Minutes())) })
 }
 
 // forgetMoved forgets a host whose system runs on another machine, once no disk is under way any more.

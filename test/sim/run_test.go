@@ -102,6 +102,7 @@ func (w *world) heal() {
 	w.windows = map[string][]window{}
 	for _, d := range w.daemons {
 		d.crashAt, d.away = 0, 0
+		d.start()
 	}
 	if len(w.daemons) > 1 {
 		w.stopSecond()
