@@ -126,3 +126,10 @@ func (l *Loop) IsBatchOpen(workload, batch string) bool {
 	defer l.mu.Unlock()
 	return l.fleet.commit == "" || l.batches.IsOpen(workload, batch)
 }
+
+// KeepResults gives what the fleet asks to be kept of the ended batches of a Workload.
+func (l *Loop) KeepResults(workload string) runs.Keep {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.batches.Keep(workload)
+}

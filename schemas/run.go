@@ -109,6 +109,17 @@ type RunResults struct {
 	MaxFiles int `json:"maxFiles,omitempty"`
 	// Required is true (default) or false: with true a run without a file for each pattern has failed.
 	Required *bool `json:"required,omitempty"`
+	// Keep lowers what the daemon's configuration keeps of batches that have ended.
+	Keep *RunKeep `json:"keep,omitempty"`
+}
+
+// RunKeep bounds what is kept of the ended batches of one Workload. It never raises a bound of the daemon's configuration.
+type RunKeep struct {
+	// Days is how many days a run is kept after its end: 1 to 3,650.
+	Days int `json:"days,omitempty"`
+	// Size is the most bytes of all files of the Workload's ended runs, with an optional unit such as 10GiB. The oldest runs
+	// go first. A file that two runs have counts twice.
+	Size string `json:"size,omitempty"`
 }
 
 // ClaimHosts selects the machines that a Workload with run may claim: all labels fit, and the condition holds.
@@ -124,6 +135,7 @@ const (
 	MaxReplicas      = 10_000
 	MaxRunItems      = 10_000
 	MaxRunRetries    = 100
+	MaxRunKeepDays   = 3650
 	DefaultRetries   = 2
 	DefaultDeadline  = "1h"
 	MaxClaimPriority = 1000

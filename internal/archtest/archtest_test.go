@@ -216,7 +216,7 @@ var rules = []rule{
 	{"internal/daemon/heap", nil},
 	{"internal/daemon/sealedpages", []string{"core", "inventory/gitrepo"}},
 	{"internal/daemon/control", []string{"reconcile/status"}},
-	{"internal/daemon/metrics", []string{"core", "reconcile", "reconcile/journal", "internal/daemon/notify", "agent/hub", "boot/images", "boot/redfish"}},
+	{"internal/daemon/metrics", []string{"core", "reconcile", "reconcile/batches", "reconcile/journal", "internal/daemon/notify", "agent/hub", "boot/images", "boot/redfish"}},
 	{"internal/daemon/consoles", []string{"core", "reconcile", "boot/console", "boot/logins", "boot/redfish", "internal/secret"}},
 	{"internal/daemon/accounts", []string{"core", "agent/wire", "boot/redfish/accounts", "inventory/secrets", "internal/secret"}},
 	{"internal/daemon/waiting", []string{"core", "agent/hub", "agent/wire"}},

@@ -10,13 +10,16 @@ import (
 	"github.com/gitmetal/ingot/internal/results"
 	"github.com/gitmetal/ingot/internal/results/uploads"
 	"github.com/gitmetal/ingot/inventory"
+	"github.com/gitmetal/ingot/inventory/runs"
 )
 
 // openResults opens the store of results, and the door of the machines that upload.
 func (d *Daemon) openResults(identity *hub.Identity) (err error) {
-	keep := results.Keep{Age: time.Duration(d.config.Results.Keep.Days) * 24 * time.Hour, Size: int64(d.config.Results.Keep.Size)}
+	keep := runs.Keep{Age: time.Duration(d.config.Results.Keep.Days) * 24 * time.Hour, Size: int64(d.config.Results.Keep.Size)}
 	if d.results, err = results.Open(d.config.Results.Dir, results.Options{Keep: keep, Log: d.log,
-		Running: func(workload, batch string) bool { return d.loop.IsBatchOpen(workload, batch) }}); err != nil {
+		KeepOf:  func(workload string) runs.Keep { return d.loop.KeepResults(workload) },
+		Running: func(workload, batch string) bool { return d.loop.IsBatchOpen(workload, batch) },
+	}); err != nil {
 		return err
 	}
 	key := identity.DeriveKey("run token")

@@ -33,18 +33,14 @@ import (
 
 // Options of a Store.
 type Options struct {
-	Keep Keep
+	Keep runs.Keep
+	// KeepOf gives what a Workload asks to be kept of its ended batches; it lowers Keep. Default: nothing is lowered.
+	KeepOf func(workload string) runs.Keep
 	// Running reports whether a batch of a workload may still go on: nothing of such a batch is swept. Default: every
 	// batch may.
 	Running func(workload, batch string) bool
 	Now     func() time.Time // default time.Now
 	Log     *slog.Logger     // default: nothing
-}
-
-// Keep bounds what is kept of batches that have ended. Zero means no bound.
-type Keep struct {
-	Age  time.Duration // of a run, from its end
-	Size int64         // bytes of all files
 }
 
 // Errors of a call that names a run or a file.
@@ -99,6 +95,9 @@ func Open(dir string, options Options) (*Store, error) {
 	}
 	if options.Running == nil {
 		options.Running = func(string, string) bool { return true }
+	}
+	if options.KeepOf == nil {
+		options.KeepOf = func(string) runs.Keep { return runs.Keep{} }
 	}
 	if options.Log == nil {
 		options.Log = slog.New(slog.DiscardHandler)
@@ -185,6 +184,9 @@ func (s *Store) loadFiles(id string, r *openRun) error {
 	}
 	return err
 }
+
+// Bytes gives the bytes of all files of the store, with those on their way.
+func (s *Store) Bytes() int64 { return s.used.Load() }
 
 // listFiles lists the stored files of a run, sorted by name.
 func (r *openRun) listFiles() (files []runs.File) {

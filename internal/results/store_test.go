@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -23,12 +24,13 @@ type rig struct {
 	*Store
 	t       *testing.T
 	dir     string
-	keep    Keep
+	keep    runs.Keep
+	lowered map[string]runs.Keep // by Workload
 	now     time.Time
 	running map[string]bool
 }
 
-func newRig(t *testing.T, keep Keep) *rig {
+func newRig(t *testing.T, keep runs.Keep) *rig {
 	t.Helper()
 	r := &rig{t: t, dir: t.TempDir(), keep: keep, now: time.Date(2026, 11, 30, 12, 0, 0, 0, time.UTC), running: map[string]bool{}}
 	r.reopen()
@@ -40,6 +42,7 @@ func (r *rig) reopen() {
 	r.t.Helper()
 	var err error
 	r.Store, err = Open(r.dir, Options{Keep: r.keep, Now: func() time.Time { return r.now },
+		KeepOf:  func(workload string) runs.Keep { return r.lowered[workload] },
 		Running: func(_, batch string) bool { return r.running[batch] }})
 	if err != nil {
 		r.t.Fatal(err)
@@ -98,7 +101,7 @@ func (r *rig) has(file runs.File) bool {
 
 func TestARunLeavesAManifest(t *testing.T) {
 	t.Parallel()
-	r := newRig(t, Keep{})
+	r := newRig(t, runs.Keep{})
 	r.begin("r-1", runs.Limits{})
 	a := r.mustPut("r-1", "out/b.txt", "3.14")
 	b := r.mustPut("r-1", "out/a.txt", "")
@@ -142,7 +145,7 @@ func TestAFailedRun(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			r := newRig(t, Keep{})
+			r := newRig(t, runs.Keep{})
 			r.begin("r-1", c.limits)
 			r.mustPut("r-1", "a", "1")
 			m, err := r.Finish("r-1", c.ended)
@@ -170,7 +173,7 @@ func (b broken) Read(p []byte) (int, error) {
 
 func TestAnUploadIsResumed(t *testing.T) {
 	t.Parallel()
-	r := newRig(t, Keep{})
+	r := newRig(t, runs.Keep{})
 	r.begin("r-1", runs.Limits{})
 	body := bytes.Repeat([]byte("0123456789"), 10_000)
 	for at := 0; at < len(body); {
@@ -203,7 +206,7 @@ func TestAnUploadIsResumed(t *testing.T) {
 
 func TestANewUploadInterruptsTheOld(t *testing.T) {
 	t.Parallel()
-	r := newRig(t, Keep{})
+	r := newRig(t, runs.Keep{})
 	r.begin("r-1", runs.Limits{})
 	hanging, out := io.Pipe()
 	ended := make(chan error, 1)
@@ -225,7 +228,7 @@ func TestANewUploadInterruptsTheOld(t *testing.T) {
 
 func TestBadUploads(t *testing.T) {
 	t.Parallel()
-	r := newRig(t, Keep{Size: 1 << 20})
+	r := newRig(t, runs.Keep{Size: 1 << 20})
 	r.begin("r-1", runs.Limits{Files: []string{"out/**", "a"}, MaxSize: 10, MaxFiles: 2})
 	r.mustPut("r-1", "out/a", "1234")
 	put := func(name, body string, size int64) error {
@@ -258,7 +261,7 @@ func TestBadUploads(t *testing.T) {
 
 func TestALostMachine(t *testing.T) {
 	t.Parallel()
-	r := newRig(t, Keep{})
+	r := newRig(t, runs.Keep{})
 	r.begin("r-1", runs.Limits{})
 	r.mustPut("r-1", "a", "1")
 	m, err := r.GiveUp("r-1", "the machine was silent for 5m")
@@ -272,7 +275,7 @@ func TestALostMachine(t *testing.T) {
 
 func TestSweepByAge(t *testing.T) {
 	t.Parallel()
-	r := newRig(t, Keep{Age: 30 * 24 * time.Hour})
+	r := newRig(t, runs.Keep{Age: 30 * 24 * time.Hour})
 	r.running["b1"] = true
 	r.begin("r-1", runs.Limits{})
 	file := r.mustPut("r-1", "a", "1")
@@ -304,7 +307,7 @@ func TestSweepByAge(t *testing.T) {
 // TestAFullStoreSweepsSeldom: a sweep reads every manifest, and each agent with a result asks again and again.
 func TestAFullStoreSweepsSeldom(t *testing.T) {
 	t.Parallel()
-	r := newRig(t, Keep{Size: 100})
+	r := newRig(t, runs.Keep{Size: 100})
 	r.running["b1"] = true
 	r.begin("r-old", runs.Limits{})
 	r.mustPut("r-old", "own", strings.Repeat("s", 80))
@@ -326,7 +329,7 @@ func TestAFullStoreSweepsSeldom(t *testing.T) {
 
 func TestSweepBySize(t *testing.T) {
 	t.Parallel()
-	r := newRig(t, Keep{Size: 100})
+	r := newRig(t, runs.Keep{Size: 100})
 	for i := range 3 {
 		id := fmt.Sprintf("r-%d", i)
 		r.begin(id, runs.Limits{})
@@ -356,9 +359,57 @@ func TestSweepBySize(t *testing.T) {
 	}
 }
 
+// TestAWorkloadLowersWhatIsKept: a Workload may ask for less than the daemon keeps, and not for more. Another Workload's
+// runs are kept as before.
+func TestAWorkloadLowersWhatIsKept(t *testing.T) {
+	t.Parallel()
+	const day = 24 * time.Hour
+	tests := map[string]struct {
+		lowered runs.Keep
+		after   time.Duration
+		want    []string // newest first; logs-0 to logs-2 have 40 bytes each, of other-0 nothing is lowered
+	}{
+		"nothing lowered":     {runs.Keep{}, 8 * day, []string{"other-0", "logs-2", "logs-1", "logs-0"}},
+		"days":                {runs.Keep{Age: 7 * day}, 8 * day, []string{"other-0"}},
+		"days not over":       {runs.Keep{Age: 7 * day}, 6 * day, []string{"other-0", "logs-2", "logs-1", "logs-0"}},
+		"days raise nothing":  {runs.Keep{Age: 90 * day}, 31 * day, nil},
+		"size":                {runs.Keep{Size: 100}, day, []string{"other-0", "logs-2", "logs-1"}},
+		"size of one":         {runs.Keep{Size: 40}, day, []string{"other-0", "logs-2"}},
+		"size raises nothing": {runs.Keep{Size: 1 << 40}, day, []string{"other-0", "logs-2", "logs-1", "logs-0"}},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := newRig(t, runs.Keep{Age: 30 * day, Size: 1 << 20})
+			r.lowered = map[string]runs.Keep{"logs": test.lowered}
+			for _, id := range []string{"logs-0", "logs-1", "logs-2", "other-0"} {
+				workload, _, _ := strings.Cut(id, "-")
+				if err := r.Begin(runs.Run{ID: id, Workload: workload, Batch: "b1", Machine: "web-1"},
+					runs.Limits{MaxSize: 1 << 20, MaxFiles: 10}); err != nil {
+					t.Fatal(err)
+				}
+				r.mustPut(id, "out", strings.Repeat(id[len(id)-1:], 40))
+				r.finish(id)
+				r.now = r.now.Add(time.Minute)
+			}
+			r.now = r.now.Add(test.after)
+			if err := r.Sweep(); err != nil {
+				t.Fatal(err)
+			}
+			var got []string
+			for _, run := range r.List(func(runs.Run) bool { return true }) {
+				got = append(got, run.ID)
+			}
+			if !slices.Equal(got, test.want) {
+				t.Errorf("kept %q, want %q", got, test.want)
+			}
+		})
+	}
+}
+
 func TestARunThatCannotBeReadIsKept(t *testing.T) {
 	t.Parallel()
-	r := newRig(t, Keep{Age: time.Hour})
+	r := newRig(t, runs.Keep{Age: time.Hour})
 	r.begin("r-1", runs.Limits{})
 	file := r.mustPut("r-1", "a", "1")
 	r.finish("r-1")

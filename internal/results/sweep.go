@@ -26,7 +26,8 @@ func summarize(m runs.Manifest) Summary {
 	return Summary{Run: m.Run, OK: m.OK(), Orphan: m.Orphan != "", Bytes: m.Bytes, Files: len(m.Files), Ended: m.Ended.Ended}
 }
 
-// Sweep removes runs of batches that have ended: those over the age, then the oldest while the store is over its size.
+// Sweep removes runs of batches that have ended: those over the age, then the oldest while the store, or what their Workload
+// left, is over its size.
 // The files of a removed run stay for an hour, and longer while another run has the same bytes.
 func (s *Store) Sweep() error {
 	s.mu.Lock()
@@ -45,12 +46,13 @@ func (s *Store) sweepLocked(size int64) error {
 	if err != nil {
 		return err
 	}
-	kept := named.bytes()
+	kept, left := named.bytes(), s.countWorkloads()
 	var failed error
 	for _, run := range s.listOld() {
-		aged := s.options.Keep.Age > 0 && now.Sub(run.Ended) > s.options.Keep.Age
-		if !aged && (size <= 0 || kept <= size) {
-			break
+		lowered := s.options.KeepOf(run.Workload)
+		aged := isOver(int64(now.Sub(run.Ended)), int64(s.options.Keep.Age), int64(lowered.Age))
+		if !aged && !isOver(kept, size) && !isOver(left[run.Workload], lowered.Size) {
+			continue
 		}
 		m, err := s.removeRun(run.ID)
 		if err != nil {
@@ -58,9 +60,24 @@ func (s *Store) sweepLocked(size int64) error {
 			continue
 		}
 		kept -= named.drop(m.Files)
+		left[run.Workload] -= run.Bytes
 	}
 	s.abandonOpen(now, named)
 	return errors.Join(failed, s.removeBlobs(named))
+}
+
+// isOver reports whether a value is over one of the bounds; 0 is no bound.
+func isOver(value int64, bounds ...int64) bool {
+	return slices.ContainsFunc(bounds, func(bound int64) bool { return bound > 0 && value > bound })
+}
+
+// countWorkloads counts the bytes that the ended runs of each Workload name.
+func (s *Store) countWorkloads() map[string]int64 {
+	left := map[string]int64{}
+	for _, run := range s.listOld() {
+		left[run.Workload] += run.Bytes
+	}
+	return left
 }
 
 // listOld lists the ended runs of batches that have ended, the oldest first.
@@ -154,7 +171,8 @@ func (s *Store) touchBlobs(files []runs.File) {
 // abandonOpen removes open runs of batches that ended long ago: their machines are not waited for any more.
 func (s *Store) abandonOpen(now time.Time, named names) {
 	for id, r := range s.open {
-		if s.options.Keep.Age <= 0 || now.Sub(r.Begun) <= s.options.Keep.Age || s.options.Running(r.Run.Workload, r.Run.Batch) || r.isBusy() {
+		aged := isOver(int64(now.Sub(r.Begun)), int64(s.options.Keep.Age), int64(s.options.KeepOf(r.Run.Workload).Age))
+		if !aged || s.options.Running(r.Run.Workload, r.Run.Batch) || r.isBusy() {
 			continue
 		}
 		s.touchBlobs(r.listFiles())

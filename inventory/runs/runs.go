@@ -82,6 +82,12 @@ type Limits struct {
 	Required bool `json:"required,omitempty"`
 }
 
+// Keep bounds what is kept of batches that have ended. Zero means no bound.
+type Keep struct {
+	Age  time.Duration // of a run, from its end
+	Size int64         // bytes of all files
+}
+
 // Defaults and bounds of Limits.
 const (
 	DefaultMaxSize  = 1 << 30

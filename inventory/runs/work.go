@@ -38,6 +38,7 @@ type Work struct {
 	StopAfter int
 	Keeps     bool // the claims stay after the end of the batch
 	Results   Limits
+	Keep      Keep // of ended batches
 }
 
 // BeginRun is the run of a commit as it begins on a machine.

@@ -57,7 +57,7 @@ func (l *resolver) resolve(d schemas.Document) runs.Work {
 	w := runs.Work{Workload: d.Name, Replicas: spec.Replicas, MatchLabels: spec.Hosts.MatchLabels,
 		When: spec.Hosts.When, Priority: spec.Priority, Paused: spec.Paused, Text: r.Batch, Path: r.Script, Args: r.Args,
 		Completions: r.Completions, Retries: schemas.DefaultRetries, Keeps: r.WhenDone == schemas.WhenDonePowerOff,
-		Results: readLimits(r.Results)}
+		Results: readLimits(r.Results), Keep: readKeep(r.Results)}
 	l.checkSelector(d, w.When)
 	switch {
 	case r.Boot != nil:
@@ -123,6 +123,18 @@ func readLimits(r *schemas.RunResults) runs.Limits {
 		limits.Required = *r.Required
 	}
 	return limits
+}
+
+// readKeep reads how long spec.run.results.keep keeps results.
+func readKeep(r *schemas.RunResults) (keep runs.Keep) {
+	if r == nil || r.Keep == nil {
+		return keep
+	}
+	keep.Age = time.Duration(r.Keep.Days) * 24 * time.Hour
+	if size, err := schemas.ParseSize(r.Keep.Size); r.Keep.Size != "" && err == nil {
+		keep.Size = int64(min(size, 1<<62))
+	}
+	return keep
 }
 
 // readRunScript reads the script of a Workload with run.

@@ -63,6 +63,9 @@ func (v *View) underWay() map[string][]*runs.UnderWay {
 	return all
 }
 
+// Keep gives what the fleet asks to be kept of the ended batches of a Workload.
+func (v *View) Keep(workload string) runs.Keep { return v.fleet.Works[workload].Keep }
+
 // IsOpen reports whether a batch of a Workload may still get results: a machine has a run of the batch, or the fleet asks
 // for the batch and the batch starts more runs. Every batch of a Workload whose State cannot be read is open.
 func (v *View) IsOpen(workload, batch string) bool {

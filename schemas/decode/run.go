@@ -132,4 +132,19 @@ func (c *checker) checkRunResults(r schemas.RunResults) {
 	if c.document.IsWritten(field+".maxFiles") && (r.MaxFiles < 1 || r.MaxFiles > schemas.MaxRunItems) {
 		c.addError(field+".maxFiles", "", "want 1 to %d files", schemas.MaxRunItems)
 	}
+	if r.Keep != nil {
+		c.checkRunKeep(field+".keep", *r.Keep)
+	}
+}
+
+// checkRunKeep checks how long results are kept.
+func (c *checker) checkRunKeep(field string, keep schemas.RunKeep) {
+	if c.document.IsWritten(field+".days") && (keep.Days < 1 || keep.Days > schemas.MaxRunKeepDays) {
+		c.addError(field+".days", "such as 7", "want 1 to %d days, not %d", schemas.MaxRunKeepDays, keep.Days)
+	}
+	if keep.Size != "" {
+		if size, err := schemas.ParseSize(keep.Size); err != nil || size == 0 {
+			c.addError(field+".size", "such as 10GiB", "not a size")
+		}
+	}
 }

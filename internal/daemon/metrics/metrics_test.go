@@ -18,7 +18,9 @@ import (
 	"github.com/gitmetal/ingot/boot/images"
 	"github.com/gitmetal/ingot/boot/redfish"
 	"github.com/gitmetal/ingot/inventory"
+	"github.com/gitmetal/ingot/inventory/runs"
 	"github.com/gitmetal/ingot/reconcile"
+	"github.com/gitmetal/ingot/reconcile/batches"
 	"github.com/gitmetal/ingot/reconcile/journal"
 )
 
@@ -109,6 +111,46 @@ func TestRequestsAreCountedByTheClassOfTheirError(t *testing.T) {
 		if got := testutil.ToFloat64(m.requests.WithLabelValues(labels[:]...)); got != want {
 			t.Errorf("%v is counted %v times, want %v", labels, got, want)
 		}
+	}
+}
+
+// TestRunsAreCounted scrapes a fleet with a batch that stopped, one that has not begun, and one whose Workload is gone.
+func TestRunsAreCounted(t *testing.T) {
+	t.Parallel()
+	m := New()
+	batch := func(name, stopped string) runs.State {
+		return runs.State{Workload: name, Batch: &runs.Batch{ID: "b1", Stopped: stopped}}
+	}
+	m.Collect(State{View: func() reconcile.View { return reconcile.View{} }, Images: func() images.Tally { return images.Tally{} },
+		Results: func() int64 { return 4096 },
+		Runs: func() []batches.Progress {
+			return []batches.Progress{
+				{State: batch("pi", "10 items failed (spec.run.onFailure)"), Work: &runs.Work{}, Lacks: 2,
+					Tally: runs.Tally{Waiting: 1, Running: 2, Succeeded: 3, Failed: 10}},
+				{State: runs.State{Workload: "burn-in"}, Work: &runs.Work{}, Lacks: 4},
+				{State: batch("gone", ""), Tally: runs.Tally{Succeeded: 7}},
+			}
+		}})
+	want := `# HELP ingot_results_bytes Bytes of all files in results.dir.
+# TYPE ingot_results_bytes gauge
+ingot_results_bytes 4096
+# HELP ingot_run_batch_stopped 1 while a batch starts no more: too many items failed, or it was cancelled.
+# TYPE ingot_run_batch_stopped gauge
+ingot_run_batch_stopped{workload="pi"} 1
+# HELP ingot_run_items Items of the present batch of a Workload, by state (waiting, running, succeeded, failed).
+# TYPE ingot_run_items gauge
+ingot_run_items{state="failed",workload="pi"} 10
+ingot_run_items{state="running",workload="pi"} 2
+ingot_run_items{state="succeeded",workload="pi"} 3
+ingot_run_items{state="waiting",workload="pi"} 1
+# HELP ingot_run_machines_missing Machines that a Workload with runs wants and does not get.
+# TYPE ingot_run_machines_missing gauge
+ingot_run_machines_missing{workload="burn-in"} 4
+ingot_run_machines_missing{workload="pi"} 2
+`
+	if err := testutil.GatherAndCompare(m.registry, strings.NewReader(want), "ingot_results_bytes", "ingot_run_batch_stopped",
+		"ingot_run_items", "ingot_run_machines_missing"); err != nil {
+		t.Error(err)
 	}
 }
 

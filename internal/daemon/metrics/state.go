@@ -5,6 +5,7 @@ import (
 
 	"github.com/gitmetal/ingot/boot/images"
 	"github.com/gitmetal/ingot/reconcile"
+	"github.com/gitmetal/ingot/reconcile/batches"
 	"github.com/gitmetal/ingot/reconcile/plan"
 )
 
@@ -12,6 +13,9 @@ import (
 type State struct {
 	View   func() reconcile.View
 	Images func() images.Tally
+	// Runs gives the progress of every Workload with runs, and Results the bytes of all their files.
+	Runs    func() []batches.Progress
+	Results func() int64
 }
 
 // Collect adds the gauges of the daemon's state, which each scrape reads anew.
@@ -39,12 +43,18 @@ var (
 	descAside   = describe("standing_aside", "1 while another daemon runs this fleet: this one does nothing.")
 	descImages  = describe("images", "Images of the mirror, by state (ready, fetching, failed).", "state")
 	descBytes   = describe("images_bytes", "Bytes of the whole images in the mirror.")
+	descItems   = describe("run_items", "Items of the present batch of a Workload, by state (waiting, running, succeeded, failed).",
+		"workload", "state")
+	descLacks   = describe("run_machines_missing", "Machines that a Workload with runs wants and does not get.", "workload")
+	descStopped = describe("run_batch_stopped", "1 while a batch starts no more: too many items failed, or it was cancelled.", "workload")
+	descResults = describe("results_bytes", "Bytes of all files in results.dir.")
 )
 
 // Describe implements prometheus.Collector.
 func (c stateCollector) Describe(out chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{descHosts, descHolds, descTroubled, descWork, descAgents, descAccepted,
-		descRefused, descFrozen, descPaused, descAside, descImages, descBytes} {
+		descRefused, descFrozen, descPaused, descAside, descImages, descBytes, descItems, descLacks, descStopped,
+		descResults} {
 		out <- d
 	}
 }
@@ -59,6 +69,27 @@ func (c stateCollector) Collect(out chan<- prometheus.Metric) {
 	send(out, descImages, tally.Fetching, "fetching")
 	send(out, descImages, tally.Failed, "failed")
 	send(out, descBytes, tally.Bytes)
+	collectRuns(out, c.state.Runs())
+	send(out, descResults, c.state.Results())
+}
+
+// collectRuns counts the items of the Workloads that the fleet has; one that left the fleet is counted no more.
+func collectRuns(out chan<- prometheus.Metric, all []batches.Progress) {
+	for _, p := range all {
+		name, t := p.State.Workload, p.Tally
+		if p.Work == nil {
+			continue
+		}
+		send(out, descLacks, p.Lacks, name)
+		if p.State.Batch == nil {
+			continue
+		}
+		send(out, descItems, t.Waiting, name, "waiting")
+		send(out, descItems, t.Running, name, "running")
+		send(out, descItems, t.Succeeded, name, "succeeded")
+		send(out, descItems, t.Failed, name, "failed")
+		send(out, descStopped, flag(p.State.Batch.Stopped), name)
+	}
 }
 
 func collectFleet(out chan<- prometheus.Metric, view reconcile.View) {

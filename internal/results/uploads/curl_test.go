@@ -37,7 +37,7 @@ type door struct {
 	handler *Handler
 }
 
-func openDoor(t *testing.T, dir string, keep results.Keep) *door {
+func openDoor(t *testing.T, dir string, keep runs.Keep) *door {
 	t.Helper()
 	store, err := results.Open(dir, results.Options{Keep: keep})
 	if err != nil {
@@ -118,7 +118,7 @@ func sumOf(text string) string {
 
 func TestCurlUploads(t *testing.T) {
 	t.Parallel()
-	d := openDoor(t, t.TempDir(), results.Keep{})
+	d := openDoor(t, t.TempDir(), runs.Keep{})
 	d.file("pi.txt", "3.14159")
 	d.must(`curl --fail -T pi.txt "$INGOT_URL/files/pi.txt"`)
 	d.must(`printf 'a\nb\n' | curl --fail -T - "$INGOT_URL/files/out/chunked.csv"`)
@@ -160,7 +160,7 @@ func TestCurlUploads(t *testing.T) {
 // TestBadUploads has each bad upload answered with one line, and nothing stored.
 func TestBadUploads(t *testing.T) {
 	t.Parallel()
-	d := openDoor(t, t.TempDir(), results.Keep{Size: 1 << 20})
+	d := openDoor(t, t.TempDir(), runs.Keep{Size: 1 << 20})
 	d.file("pi.txt", "3.14159")
 	d.file("big", strings.Repeat("x", 2<<20))
 	d.must(`curl --fail -T pi.txt "$INGOT_URL/files/good.txt"`)
@@ -230,7 +230,7 @@ func TestDiskFull(t *testing.T) {
 
 func uploadToSmallDisk(t *testing.T, dir string) {
 	t.Helper()
-	d := openDoor(t, dir, results.Keep{})
+	d := openDoor(t, dir, runs.Keep{})
 	d.file("big", strings.Repeat("x", 2<<20))
 	d.file("pi.txt", "3.14159")
 	if out, _ := d.shell(`curl -w '%{http_code}' -T big "$INGOT_URL/files/big"`); !strings.HasSuffix(out, "507") || !strings.Contains(out, "the store of results is full") {
@@ -249,7 +249,7 @@ const bigFile = 1 << 30
 // TestALinkThatBreaks uploads 1 GiB over a link that breaks ten times, with curl alone, and the store's memory flat.
 func TestALinkThatBreaks(t *testing.T) {
 	t.Parallel()
-	d := openDoor(t, t.TempDir(), results.Keep{})
+	d := openDoor(t, t.TempDir(), runs.Keep{})
 	want := writeBig(t, filepath.Join(d.dir, "big"))
 	link := breakLink(t, strings.TrimPrefix(d.url, "https://"), 10)
 	d.url = "https://" + link.address
