@@ -190,6 +190,8 @@ type Workload struct {
 	Settings        []settings.Step // the Steps with spec.bmc, in order; no part of Inputs
 	Update          string          // never ""
 	PhoneHome       string          // never ""
+	// StaysOn leaves the machine on in the ramdisk when its operation is given up. StaysOn is no part of Inputs.
+	StaysOn bool
 	// OtherDisks are the disks besides the root disk that the Butane config writes to, with this host's vars; sorted.
 	OtherDisks []OtherDisk
 	// OtherDisksAllowed is set where the Workload allows writes to OtherDisks. OtherDisksAllowed is no part of Inputs.

@@ -60,7 +60,7 @@ func (l *Loop) awaitFleet(h *host, next plan.Plan) {
 }
 
 // RetryHost lets an operator retry a host that was given up, or that is held because the installed system does not
-// call home, and resume a host with a step on hold. A written and verified disk is not written again, and a retry gives
+// call home, have a host looked at again that is held for its disks, and resume a host with a step on hold. A written and verified disk is not written again, and a retry gives
 // no consent. An error says why there is nothing to retry.
 func (l *Loop) RetryHost(id inventory.MachineID) error {
 	l.mu.Lock()
@@ -87,7 +87,7 @@ var retriable = []change.Reason{change.NoPhoneHome, change.BootFailed, change.On
 // look showed, or the last look held it for a start that an operator may repeat.
 func (h *host) canRetry() bool {
 	hold := h.lastLook.plan.Hold
-	return plan.IsGivenUp(h.desired, h.record) || h.record.LostRuns >= claims.MaxLost ||
-		hold != nil && (slices.Contains(retriable, hold.Reason) ||
+	return change.IsGivenUp(h.desired, h.record) || h.record.LostRuns >= claims.MaxLost ||
+		hold != nil && (slices.Contains(retriable, hold.Reason) || hold.Reason.RestsOnLook() ||
 			hold.Reason == change.IdentityMismatch && h.record.Stranger != nil)
 }

@@ -307,11 +307,21 @@ type WorkloadSpec struct {
 	// PhoneHome is that of install, for a Workload with write-image. Required needs a configDrive, by which cloud-init has
 	// the system call. With Disabled the machine counts as installed after the start from its disk.
 	PhoneHome string `json:"phoneHome,omitempty"`
+	// OnFailure says what becomes of a machine whose operation was given up: PowerOff (default), or back to the system
+	// that it ran where nothing was written; or Keep: it stays on in the ramdisk until a person powers it off, or the
+	// fleet asks for something else.
+	OnFailure string `json:"onFailure,omitempty"`
 	// Update is OnConsent (default) or Reinstall. With Reinstall a newer version of the workload may erase, without a
 	// consent, what the workload installed under Reinstall, on hosts that the daemon's own configuration names
 	// (reinstall).
 	Update string `json:"update,omitempty"`
 }
+
+// Values of WorkloadSpec.OnFailure.
+const (
+	FailedPowerOff = "PowerOff"
+	FailedKeep     = "Keep"
+)
 
 // Values of WorkloadSpec.Update.
 const (

@@ -13,10 +13,11 @@ func newRetry(s streams) *cobra.Command {
 	var file string
 	command := &cobra.Command{
 		Use:   "retry HOST",
-		Short: "Have a host tried again that was given up, or whose installed system does not call",
+		Short: "Have a host tried again that was given up, whose system does not call, or that is held for its disks",
 		Long: "A host whose boots or attempts failed gets a new attempt. A host whose install was written and\n" +
 			"verified, but whose system does not phone home, is shut down and started from its disk: nothing is\n" +
-			"written again. The daemon records who asked. An erase needs consent as always.",
+			"written again. A host that is held for its disks is booted for another look at them. The daemon\n" +
+			"records who asked. An erase needs consent as always.",
 		Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			settings, err := config.LoadFile(file)

@@ -54,6 +54,7 @@ func (l *loader) prepareWorkloads(t *tree) {
 			Installer: inventory.InstallerOptions{DeleteKernelArguments: install.DeleteKernelArguments, Platform: install.Platform,
 				Consoles: install.Consoles},
 			Update:            cmp.Or(d.Workload.Spec.Update, schemas.OnConsent),
+			StaysOn:           d.Workload.Spec.OnFailure == schemas.FailedKeep,
 			PhoneHome:         cmp.Or(install.PhoneHome, schemas.PhoneHomeRequired),
 			OtherDisksAllowed: install.OtherDisks == schemas.OtherDisksAllowed,
 		}}
@@ -75,7 +76,7 @@ func (l *loader) prepareImage(t *tree, d schemas.Document) {
 	}
 	t.recipes[d.Name] = &recipe{entries: entries, workload: inventory.Workload{
 		Name: d.Name, Image: image, Update: cmp.Or(d.Workload.Spec.Update, schemas.OnConsent),
-		PhoneHome: cmp.Or(d.Workload.Spec.PhoneHome, schemas.PhoneHomeRequired)}}
+		PhoneHome: cmp.Or(d.Workload.Spec.PhoneHome, schemas.PhoneHomeRequired), StaysOn: d.Workload.Spec.OnFailure == schemas.FailedKeep}}
 }
 
 // keepWork resolves a Workload with spec.run.

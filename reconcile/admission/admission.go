@@ -38,7 +38,7 @@ func FindQuestion(record inventory.Record, next plan.Plan) (q admit.Question, as
 		q.Step = admit.Repeat
 	case a.Arms(record):
 		q.Step = admit.TakeDown
-	case a.Kind.AtBMC() && (next.Phase == plan.Installing || next.Phase == plan.Inspecting):
+	case a.Kind.AtBMC() && (next.Phase.IsOperation() || next.Phase == plan.Inspecting):
 		q.Step = admit.Continue
 	default:
 		return q, false

@@ -92,7 +92,7 @@ func (c *Case) IsKept() bool {
 	troubled := c.Plan.Hold != nil || failed(c) || c.Observed.Console.Sign != "" ||
 		rec.Boot != nil && rec.Boot.Attempt > 1 || rec.Operation != nil && rec.Operation.Error != ""
 	switch c.Plan.Phase {
-	case plan.Inspecting, plan.Installing, plan.Starting, plan.Maintaining, plan.Active:
+	case plan.Inspecting, plan.Installing, plan.Retiring, plan.Starting, plan.Maintaining, plan.Active:
 		return troubled
 	default:
 		return c.Plan.Phase != ""

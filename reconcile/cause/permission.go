@@ -22,13 +22,13 @@ func contentChanged(c *Case) bool {
 func diskRows() []Row {
 	return []Row{
 		{"NoDisk", "no disk matches spec.rootDisk (NoDisk)",
-			"{hold}", "Correct spec.rootDisk in {file}; or put the disk into the machine, and have it looked at again: a new text in spec.requests.inspect.", held(change.NoDisk)},
+			"{hold}", "Correct spec.rootDisk in {file}; or put the disk into the machine, and run `ingot retry {host}`: it is looked at again.", held(change.NoDisk)},
 		{"SeveralDisks", "two or more disks match spec.rootDisk (SeveralDisks)",
-			"{hold}", "Name one disk in spec.rootDisk of {file}, as the sentence says; or take the other out, and write a new text into spec.requests.inspect.", held(change.SeveralDisks)},
+			"{hold}", "Name one disk in spec.rootDisk of {file}, as the sentence says; or take the other out, and run `ingot retry {host}`: it is looked at again.", held(change.SeveralDisks)},
 		{"DiskChanged", "spec.rootDisk finds another disk than the last install wrote (DiskChanged)",
-			"{hold}", "Change spec.rootDisk in {file} if the disk was replaced; if the old one is back, write a new text into spec.requests.inspect.", held(change.DiskChanged)},
+			"{hold}", "Change spec.rootDisk in {file} if the disk was replaced; if the old one is back, run `ingot retry {host}`: it is looked at again.", held(change.DiskChanged)},
 		{"DiskUnreadable", "the agent could not read the disk (DiskUnreadable)",
-			"{hold}", "Name another disk in spec.rootDisk of {file}; or replace the disk, and have it looked at again: a new text in spec.requests.inspect.", held(change.DiskUnreadable)},
+			"{hold}", "Name another disk in spec.rootDisk of {file}; or replace the disk, and run `ingot retry {host}`: it is looked at again.", held(change.DiskUnreadable)},
 		{"DiskShared", "another machine reports the same disk (DiskShared)",
 			"{hold}", "Name another disk in spec.rootDisk of {file}; or take the volume from a machine, and write a new text into its spec.requests.inspect.",
 			held(change.DiskShared)},

@@ -380,3 +380,70 @@ func TestAnAgentThatIsLostBeforeItBegan(t *testing.T) {
 		}
 	}
 }
+
+// A change that is held for what an agent saw of the disks goes on after a retry, when the disks are as they should be: the machine is
+// looked at again, in service too, and what is not mended holds the change as before.
+func TestARetryLooksAtTheDisksAgain(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		seen   func(inventory.Disk) []inventory.Disk
+		reason change.Reason
+	}{
+		"no disk":      {func(inventory.Disk) []inventory.Disk { return nil }, change.NoDisk},
+		"another disk": {func(d inventory.Disk) []inventory.Disk { d.Serial = "OTHER"; return []inventory.Disk{d} }, change.NoDisk},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			m := changing(t)
+			facts := *m.record.Facts
+			facts.Disks = test.seen(facts.Disks[0])
+			m.record.Facts = &facts
+			if p := m.settles(t); p.Phase != plan.Held || p.Hold == nil || p.Hold.Reason != test.reason || m.system != "disk" {
+				t.Fatalf("phase %s, hold %+v, runs %q", p.Phase, p.Hold, m.system)
+			}
+			m.retry = true
+			p := m.settles(t)
+			m.ok(t)
+			if p.Phase != plan.Active || m.record.Installed.Inputs != target {
+				t.Errorf("phase %s, hold %+v, requests %q", p.Phase, p.Hold, p.Requests)
+			}
+		})
+	}
+}
+
+// A Workload with onFailure: Keep leaves the machine in the ramdisk when the operation was given up, whether something was written or
+// not, until a person switches it off or the fleet asks for something else. Without it the machine goes off, or back to its system.
+func TestAMachineThatIsKeptOnAfterAFailure(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		fails func(*model)
+		keeps bool
+		on    bool
+		runs  string
+	}{
+		"nothing written, kept": {func(m *model) { m.jobFails = true }, true, true, "ramdisk"},
+		"nothing written":       {func(m *model) { m.jobFails = true }, false, true, "disk"},
+		"written, kept":         {func(m *model) { m.halfWritten = true }, true, true, "ramdisk"},
+		"written":               {func(m *model) { m.halfWritten = true }, false, false, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			m := changing(t)
+			m.commit(func(d *inventory.Desired) { d.Workload.StaysOn = test.keeps })
+			test.fails(m)
+			p := m.settles(t)
+			if p.Phase != plan.Failed && p.Phase != plan.Held || p.Hold == nil || (m.power == inventory.PoweredOn) != test.on || m.system != test.runs {
+				t.Fatalf("phase %s, hold %+v, power %s, runs %q", p.Phase, p.Hold, m.power, m.system)
+			}
+			if kept := strings.Contains(p.Waits, "spec.onFailure"); kept != test.keeps || m.record.Operation != nil {
+				t.Errorf("waits for %q, operation %+v", p.Waits, m.record.Operation)
+			}
+			m.stop() // a person switches it off
+			p = m.settles(t)
+			m.ok(t)
+			if m.system == "ramdisk" || m.record.Boot != nil && m.record.Boot.Target == inventory.FromRamdisk {
+				t.Errorf("after a person switched it off: runs %q, boot %+v, phase %s", m.system, m.record.Boot, p.Phase)
+			}
+		})
+	}
+}

@@ -20,7 +20,7 @@ type Refusal struct {
 // ShowRefusal changes the plan of a host with a BMC that has refused an action for long: the host waits for its BMC,
 // and does not read as if it went on. The action is tried again all the same.
 func ShowRefusal(p Plan, refusal Refusal) Plan {
-	goesOn := p.Phase == Inspecting || p.Phase == Installing || p.Phase == Starting || p.Phase == Waiting
+	goesOn := p.Phase == Inspecting || p.Phase.IsOperation() || p.Phase == Starting || p.Phase == Waiting
 	if !goesOn || refusal == (Refusal{}) || p.Hold != nil {
 		return p
 	}

@@ -65,6 +65,9 @@ func Next(d inventory.Desired, o inventory.Observed, now time.Time) Plan {
 	}
 	p := h.addRequests(h.holdStaysOn(h.decidePlan()))
 	p.Host, p.Change, p.AtWork = d.ID, h.change, h.IsAtWork()
+	if p.Phase == Installing && h.Retires() {
+		p.Phase = Retiring
+	}
 	return p
 }
 
@@ -234,10 +237,12 @@ func (h *host) holdHost(hold change.Hold) Plan {
 }
 
 // returnToSystem takes a machine out of a ramdisk in which the machine has idled for the given time, and starts the
-// system that ran before, if there is a system and the machine shall be on.
+// system that ran before, if there is a system and the machine shall be on. One that is left on for a person stays.
 func (h *host) returnToSystem(phase Phase, after time.Duration, why string) Plan {
-	serves := h.serves()
-	a, b := h.leaveRamdisk(after, why), h.Record.Boot
+	if h.IsOn() && change.IsKeptOn(h.Desired, h.Record) {
+		return Plan{Phase: phase, Waits: "a person to look at the machine, which is left on (spec.onFailure)"}
+	}
+	serves, a, b := h.serves(), h.leaveRamdisk(after, why), h.Record.Boot
 	bootsItsDisk := b != nil && b.Target == inventory.FromDisk && b.Stage != inventory.Running
 	mayBoot := h.Observed.BMC.Reach == inventory.Reached && h.whyStranger() == ""
 	switch {

@@ -308,27 +308,20 @@ func (h *host) recordFailed(op inventory.Operation, job inventory.Job) Plan {
 	})
 }
 
-// giveUp powers the ramdisk off and ends the operation as quarantined. Where nothing was written, the machine goes
-// back to its old system (checkGivenUp).
+// giveUp powers the ramdisk off, unless the Workload leaves the machine on, and ends the operation as quarantined. Where
+// nothing was written, the machine goes back to its old system (checkGivenUp).
 func (h *host) giveUp(op inventory.Operation, why string) Plan {
-	if a := h.leaveRamdisk(0, "the "+op.Kind.Word()+" is given up"); a != nil && op.HasBegun() {
+	staysOn := op.Installs(h.Desired.Workload) && h.Desired.Workload.StaysOn
+	if a := h.leaveRamdisk(0, "the "+op.Kind.Word()+" is given up"); a != nil && op.HasBegun() && !staysOn {
 		return h.followLeave(Failed, *a)
 	}
 	return h.closeOperation(op, inventory.Quarantined, why, Failed)
 }
 
-// IsGivenUp reports whether the last operation was given up before any write, and the fleet asks for the same still.
-// Whether another question is answered first, as the wait for a second reading of Off, does not matter.
-func IsGivenUp(d inventory.Desired, record inventory.Record) bool {
-	last := record.Last
-	return last != nil && last.Installs(d.Workload) && last.Outcome == inventory.Quarantined && !last.HasBegun() &&
-		record.Operation == nil
-}
-
 // checkGivenUp answers when the last operation was given up before any write, and the fleet asks for the same still.
 // The disk and the consent are unchanged, and a person decides about a new attempt.
 func (h *host) checkGivenUp() (Plan, bool) {
-	if !IsGivenUp(h.Desired, h.Record) || h.Observed.Retry {
+	if !change.IsGivenUp(h.Desired, h.Record) || h.Observed.Retry {
 		return Plan{}, false
 	}
 	last := h.Record.Last

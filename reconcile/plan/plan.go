@@ -28,7 +28,8 @@ const (
 	Waiting     Phase = "Waiting"     // waits for a machine, an image, a BMC
 	Pending     Phase = "Pending"     // waits for the release of the ring
 	Inspecting  Phase = "Inspecting"  // the ramdisk boots to look at the machine
-	Installing  Phase = "Installing"  // an operation is under way
+	Installing  Phase = "Installing"  // a system is installed
+	Retiring    Phase = "Retiring"    // the disks of a machine that leaves are erased (spec.retire)
 	Running     Phase = "Running"     // a run of a Workload is under way, from its boot to the end of the machine's use
 	Starting    Phase = "Starting"    // the installed system starts
 	Maintaining Phase = "Maintaining" // the BIOS settings of a machine in service are changed
@@ -37,8 +38,11 @@ const (
 )
 
 // Phases are all phases.
-var Phases = []Phase{Unmanaged, Retired, Protected, Orphaned, Held, Waiting, Pending, Inspecting, Installing, Running, Starting,
+var Phases = []Phase{Unmanaged, Retired, Protected, Orphaned, Held, Waiting, Pending, Inspecting, Installing, Retiring, Running, Starting,
 	Maintaining, Active, Failed}
+
+// IsOperation reports whether an operation is under way in the phase.
+func (p Phase) IsOperation() bool { return p == Installing || p == Retiring }
 
 // AwaitsTurn reports whether a host that was refused a step still waits for other machines.
 func (p Plan) AwaitsTurn() bool {

@@ -17,7 +17,11 @@ func (h *host) addRequests(p Plan) Plan {
 	if h.change.Verdict == change.HandsOff {
 		return p
 	}
-	for _, r := range requests.Open(h.Desired.Requests, h.Record.Done) {
+	open := requests.Open(h.Desired.Requests, h.Record.Done)
+	if h.change.WantsLook(h.Observed) {
+		open = append(open, requests.Request{Kind: requests.Inspect, Value: fmt.Sprintf("retry-%d", h.Record.Epoch+1)})
+	}
+	for _, r := range open {
 		action, waits := requested.Answer(h.describeMachine(p), r)
 		switch {
 		case action != nil && (p.Action == nil || r.Kind == requests.Inspect && p.Action.Kind == act.OpenOperation):
@@ -34,7 +38,7 @@ func (h *host) addRequests(p Plan) Plan {
 // describeMachine is the machine as a request finds it, by the plan without the request.
 func (h *host) describeMachine(p Plan) requested.Machine {
 	m := requested.Machine{Desired: h.Desired, Record: h.Record, Observed: h.Observed, On: h.IsOn(), Off: h.IsOff(),
-		Ours: h.StartedByUs() || h.IsOff(), Settled: h.bootSettled()}
+		Ours: h.StartedByUs() || h.IsOff(), Settled: h.bootSettled(), Retry: h.change.WantsLook(h.Observed)}
 	m.Held = p.Hold != nil && (h.change.Hold == nil || p.Hold.Reason != h.change.Hold.Reason)
 	if op := h.Record.Operation; op != nil {
 		m.Steps = h.withSteps(*op).Steps

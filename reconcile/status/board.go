@@ -22,7 +22,7 @@ const (
 // PhaseOrder is the order of phases in every list: the phases that need a person first.
 func PhaseOrder() []plan.Phase { return slices.Clone(phaseOrder) }
 
-var phaseOrder = []plan.Phase{plan.Failed, plan.Held, plan.Waiting, plan.Pending, plan.Installing, plan.Inspecting,
+var phaseOrder = []plan.Phase{plan.Failed, plan.Held, plan.Waiting, plan.Pending, plan.Installing, plan.Retiring, plan.Inspecting,
 	plan.Running, plan.Starting, plan.Maintaining, plan.Orphaned, plan.Protected, plan.Retired, plan.Unmanaged, plan.Active}
 
 // How many hosts the board lists; forges cut longer pages.

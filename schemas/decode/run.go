@@ -27,7 +27,7 @@ var notSupported = map[string]string{
 func (c *checker) checkRun(s schemas.WorkloadSpec) {
 	r := *s.Run
 	for field, set := range map[string]bool{"spec.install": s.Install != nil, "spec.steps": len(s.Steps) > 0,
-		"spec.update": s.Update != "", "spec.phoneHome": s.PhoneHome != ""} {
+		"spec.update": s.Update != "", "spec.onFailure": s.OnFailure != "", "spec.phoneHome": s.PhoneHome != ""} {
 		if set {
 			c.addError(field, "keep one of them", "it does not go together with spec.run")
 		}

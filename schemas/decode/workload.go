@@ -12,6 +12,7 @@ import (
 
 func (c *checker) checkWorkload(s schemas.WorkloadSpec) {
 	c.checkOneOf("spec.update", s.Update, schemas.OnConsent, schemas.Reinstall)
+	c.checkOneOf("spec.onFailure", s.OnFailure, schemas.FailedPowerOff, schemas.FailedKeep)
 	if s.Run != nil {
 		c.checkRun(s)
 		return

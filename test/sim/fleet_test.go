@@ -33,6 +33,7 @@ type people struct {
 	repinned   bool
 	takeovers  map[string]bool // ever given, by host and serial
 	repinAfter time.Duration
+	looked     map[string]bool // hosts whose disks were looked at again, by id
 }
 
 // fleetSpec is a fleet as people mean it.

@@ -216,11 +216,16 @@ func (p *people) follow(at *process, id string, hold change.Hold) {
 		p.forget(at, id)
 	case change.NoDisk, change.SeveralDisks:
 		p.change(id, "name the disk by its serial", func(h *hostSpec) { h.hint = "" })
-		p.inspect(id)
+		p.lookAtDisks(at, id)
 	case change.MemoryOld:
 		p.forget(at, id)
-	case change.DiskUnreadable, change.DiskChanged: // what is known of the disks may be old
-		p.inspect(id)
+	case change.DiskUnreadable: // what is known of the disks may be old
+		p.lookAtDisks(at, id)
+	case change.DiskChanged:
+		if p.looked[id] { // another disk it is, for good: the file names it in other words
+			p.change(id, "the disk was replaced", func(h *hostSpec) { h.hint = map[string]string{"": "model"}[h.hint] })
+		}
+		p.lookAtDisks(at, id)
 	case change.KnownAs: // one of the two ids has seen a machine that was swapped; the message does not say so
 		if other := knownAs.FindStringSubmatch(hold.Message); other != nil && p.now.hosts[other[1]].id == "" {
 			p.forget(at, other[1])
@@ -258,6 +263,16 @@ func (p *people) lookAgain(at *process, id, message string) {
 		if m := p.w.rack[p.now.hosts[each].slot].machine; m != nil && m.diskOf(shared[1]) < 0 {
 			p.inspect(each)
 		}
+	}
+}
+
+// lookAtDisks has the disks of a host looked at again. A machine that somebody else started is switched off for it.
+func (p *people) lookAtDisks(at *process, id string) {
+	p.looked[id] = p.retry(at, id)
+	view, _ := p.view(id)
+	m := p.w.rack[p.now.hosts[id].slot].machine
+	if waits := strings.Join(view.Plan.Requests, " "); m != nil && strings.Contains(waits, "ingot did not start it") {
+		m.cut("a person, to have it looked at")
 	}
 }
 

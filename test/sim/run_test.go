@@ -199,7 +199,7 @@ func (w *world) end() {
 func (w *world) places() int { return max(w.room, 3) }
 
 func newPeople(w *world) *people {
-	return &people{w: w, dice: newDice(w.seed, "people"), commits: map[string]fleetSpec{}, written: map[string][]byte{},
+	return &people{w: w, looked: map[string]bool{}, dice: newDice(w.seed, "people"), commits: map[string]fleetSpec{}, written: map[string][]byte{},
 		deleted: map[string]hostSpec{}, superseded: map[string]time.Duration{}, rewritten: map[string]bool{}, takeovers: map[string]bool{}}
 }
 

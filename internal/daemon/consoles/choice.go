@@ -97,7 +97,7 @@ func decideReading(h *reconcile.HostView, until, leased, now time.Time) choice {
 // rankPhase gives the urgency of a phase; in a steady phase nothing is under way or wrong.
 func rankPhase(phase plan.Phase) (rank urgency, steady bool) {
 	switch phase {
-	case plan.Inspecting, plan.Installing, plan.Running, plan.Starting, plan.Maintaining:
+	case plan.Inspecting, plan.Installing, plan.Retiring, plan.Running, plan.Starting, plan.Maintaining:
 		return underWay, false
 	case plan.Failed:
 		return failed, false

@@ -71,7 +71,7 @@ func restoreSteps(d status.Document) []Step {
 		}
 	}
 	if op := d.LastOperation; op != nil && (d.Installed == nil || d.Installed.ID != op.ID) {
-		add(op.Started, plan.Installing, "began to %s from commit %.10s", tellWork(op), op.Commit)
+		add(op.Started, phaseOf(op), "began to %s from commit %.10s", tellWork(op), op.Commit)
 		switch {
 		case op.Outcome == inventory.Quarantined:
 			add(op.Ended, plan.Failed, "that was given up: %s", op.Error)
@@ -86,10 +86,18 @@ func restoreSteps(d status.Document) []Step {
 		add(i.PhoneHome, plan.Active, "the installed system phoned home")
 	}
 	if op := d.Operation; op != nil {
-		add(op.Started, plan.Installing, "began to %s from commit %.10s", tellWork(op), op.Commit)
+		add(op.Started, phaseOf(op), "began to %s from commit %.10s", tellWork(op), op.Commit)
 	}
 	slices.SortStableFunc(steps, func(a, b Step) int { return a.At.Compare(b.At) })
 	return steps
+}
+
+// phaseOf is the phase in which an operation is under way.
+func phaseOf(op *inventory.Operation) plan.Phase {
+	if op.Kind == inventory.Erase {
+		return plan.Retiring
+	}
+	return plan.Installing
 }
 
 // tellWork says what an operation does.

@@ -1,7 +1,7 @@
 // The board: everything there is, then events. Whatever a machine or a fleet says is set as text, never as markup.
 'use strict';
 
-const order = ['Failed', 'Held', 'Waiting', 'Pending', 'Installing', 'Inspecting', 'Running', 'Starting', 'Maintaining', 'Orphaned', 'Protected', 'Retired', 'Unmanaged', 'Active'];
+const order = ['Failed', 'Held', 'Waiting', 'Pending', 'Installing', 'Retiring', 'Inspecting', 'Running', 'Starting', 'Maintaining', 'Orphaned', 'Protected', 'Retired', 'Unmanaged', 'Active'];
 const rank = new Map(order.map((name, i) => [name, i]));
 const most = { rows: 500, people: 20, alike: 10, findings: 20, names: 8 };
 const byName = new Intl.Collator('en', { numeric: true }).compare;
@@ -329,7 +329,7 @@ function drawHosts(all) {
   const narrow = phase || only || $('filter').value.trim();
   const { large, others } = narrow ? { large: new Map(), others: wanted } : splitLarge(wanted);
   const items = others.slice(0, most.rows).map(h => {
-    const job = h.phase === 'Installing' ? jobs.get(idOf(h)) || h.write : undefined;
+    const job = h.phase === 'Installing' || h.phase === 'Retiring' ? jobs.get(idOf(h)) || h.write : undefined;
     return {
       key: idOf(h), label: labelOf(h), phase: h.phase, workload: h.workload || '', from: h.installed ? short(h.installed.commit) : '', disk: h.installed ? diskName(h.installed.disk) : '',
       now: now(h), done: job && job.total ? job.done || 0 : 0, total: job && job.total ? job.total : 0,

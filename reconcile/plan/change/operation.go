@@ -23,3 +23,21 @@ func NewOperation(d inventory.Desired, c Change) *inventory.Operation {
 	}
 	return &op
 }
+
+// IsGivenUp reports whether the last operation was given up before any write, and the fleet asks for the same still.
+// Whether another question is answered first, as the wait for a second reading of Off, does not matter.
+func IsGivenUp(d inventory.Desired, record inventory.Record) bool {
+	return hasFailed(d, record) && !record.Last.HasBegun()
+}
+
+// IsKeptOn reports whether the last operation was given up, the fleet asks for the same still, and the machine is left on
+// in the ramdisk then (spec.onFailure: Keep).
+func IsKeptOn(d inventory.Desired, record inventory.Record) bool {
+	boot := record.Boot
+	return hasFailed(d, record) && d.Workload.StaysOn && boot != nil && boot.Target == inventory.FromRamdisk
+}
+
+func hasFailed(d inventory.Desired, record inventory.Record) bool {
+	last := record.Last
+	return last != nil && last.Installs(d.Workload) && last.Outcome == inventory.Quarantined && record.Operation == nil
+}

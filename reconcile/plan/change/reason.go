@@ -66,6 +66,17 @@ func NameUnreached(reach inventory.Reach) Reason {
 // EndsWithCommit reports whether a later commit of the fleet ends a hold, whatever the commit changes.
 func (r Reason) EndsWithCommit() bool { return r == TokenAlarm || r == BootFailed }
 
+// RestsOnLook reports whether a hold rests on what an agent saw of the disks, which may have changed since: an operator's
+// retry has the machine looked at again.
+func (r Reason) RestsOnLook() bool {
+	return r == NoDisk || r == SeveralDisks || r == DiskChanged || r == DiskUnreadable
+}
+
+// WantsLook reports whether an operator has the disks looked at again that hold the change.
+func (c Change) WantsLook(o inventory.Observed) bool {
+	return o.Retry && c.Hold != nil && c.Hold.Reason.RestsOnLook()
+}
+
 // Hold says why nothing goes on, and what a person can do.
 type Hold struct {
 	Reason  Reason

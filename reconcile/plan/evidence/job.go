@@ -63,3 +63,11 @@ func IsWriting(op inventory.Operation, job inventory.Job) bool {
 func IsOfProtocol1(job inventory.Job) bool {
 	return job.Kind == "install" || job.Kind == "install-by-reference"
 }
+
+// Retires reports whether the operation that is under way, or due, erases a machine that leaves the fleet.
+func (m *Machine) Retires() bool {
+	if op := m.Record.Operation; op != nil {
+		return op.Kind == inventory.Erase
+	}
+	return m.Desired.Retires
+}

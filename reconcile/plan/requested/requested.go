@@ -24,6 +24,7 @@ type Machine struct {
 	On, Off  bool                  // for certain
 	Ours     bool                  // is off, or runs because of ingot
 	Settled  bool                  // no boot is under way
+	Retry    bool                  // an operator has the disks looked at that hold up a change, in service too
 }
 
 // Answer gives the action that does a request, or begins to do it, or what the request waits for. The first row that fits
@@ -35,7 +36,7 @@ type Machine struct {
 //	is on the way to the hold                           wait
 //	is kept off, under way, held, not known to be ours                 wait          wait
 //	has no system of ours, is off or to be off                                       wait
-//	has a system of ours, and is not off by spec.power                 wait
+//	has a system of ours, and is not off by spec.power                 wait; not for Retry
 //	any other                                                          OpenBoot      OpenBoot
 func Answer(m Machine, r requests.Request) (due *act.Action, waits string) {
 	switch r.Kind {
@@ -118,7 +119,7 @@ func whyNotRebooted(m Machine) string {
 // whyNotInspected says why the ramdisk is not booted for a look at the machine now, or "".
 func whyNotInspected(m Machine) string {
 	switch serves := m.Record.Installed != nil; {
-	case serves && (m.On || m.Desired.Power != schemas.PowerOff):
+	case serves && !m.Retry && (m.On || m.Desired.Power != schemas.PowerOff):
 		return "the machine is in service: it is inspected when it is free, or off by spec.power"
 	case m.Observed.Ramdisk != "":
 		return m.Observed.Ramdisk
