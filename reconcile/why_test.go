@@ -108,6 +108,13 @@ func TestWhyInTheLoop(t *testing.T) {
 			known(w, inventory.Record{Epoch: 3, Last: &inventory.Operation{ID: "op", Kind: inventory.Install, Stage: inventory.Ended, Workload: "web",
 				Outcome: inventory.Quarantined, Inputs: "0123456789abcdef", Attempt: 3, Error: "the disk went away"}})
 		}},
+		{want: "KeptOn", begin: func(w *world, _ *bentPorts) {
+			d := w.fleet.Hosts[host]
+			kept := *d.Workload
+			kept.StaysOn, d.Workload = true, &kept
+			w.fleet.Hosts[host] = d
+			w.machines[host].fails = true
+		}},
 		{want: "StaysOn", begin: func(w *world, p *bentPorts) { p.ignores, w.machines[host].post = true, 1000*time.Hour }},
 		{want: "IdleStaysOn", begin: func(w *world, p *bentPorts) {
 			p.ignores = true

@@ -250,6 +250,7 @@ func TestInputsChangeOnlyWithWhatDiffers(t *testing.T) {
 		{"labels", edit(host, "rack: r1", "rack: r1, ring: canary"), nil},
 		{"comments", edit(host, "kind: Host", "kind: Host # web"), nil},
 		{"update", edit(workload, "spec:", "spec:\n  update: Reinstall"), nil},
+		{"what becomes of a failed one", edit(workload, "spec:", "spec:\n  onFailure: Keep"), nil},
 		{"files renamed", func(files map[string]string) { move(host, "hosts/other.yaml")(files); move(workload, "w.yml")(files) }, nil},
 		{"Butane moved with its files", func(files map[string]string) {
 			for _, file := range []string{"web.bu", "files/app.yaml", "keys", "tree/a/b.yaml", "tree/c"} {

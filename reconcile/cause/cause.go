@@ -61,7 +61,7 @@ type Row struct {
 const nothing = "Nothing: this goes on by itself."
 
 // catalogue is every cause, in the order in which Find asks. The last row fits every case.
-var catalogue = slices.Concat(fleetRows(), handsOffRows(), idleRows(), bmcRows(), settingsRows(), diskRows(), permissionRows(), inputRows(),
+var catalogue = slices.Concat(fleetRows(), handsOffRows(), idleRows(), bmcRows(), settingsRows(), keptRows(), diskRows(), permissionRows(), inputRows(),
 	loaderRows(), mediumRows(), powerRows(), callRows(), attemptRows(), effectRows(), turnRows(), agentRows(), waitRows(),
 	quietRows())
 

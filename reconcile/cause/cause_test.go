@@ -219,6 +219,7 @@ func rows() map[cause.Name][]edit {
 			c.Observed.Record.Pinned = inventory.Pinned{SMBIOS: &inventory.SMBIOSIdentity{UUID: "4c4c4544-0000-4000-8000-000000000001"}}
 			c.Observed.Agent.PhoneHome = &inventory.PhoneHome{Machine: "4c4c4544-0000-4000-8000-0000000000ff"}
 		}},
+		"KeptOn":       {waits(plan.Failed, "a person to look at the machine, which is left on (spec.onFailure)"), gaveUp(0)},
 		"ScriptFailed": {gaveUp(0)}, "InstallFailed": {gaveUp(1)}, "GivenUp": {gaveUp(-1)},
 		"StepOnHold":    {held(change.OnHold)},
 		"ScriptRetried": {attempt2(0)}, "InstallRetried": {attempt2(1)},

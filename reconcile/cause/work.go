@@ -7,6 +7,16 @@ import (
 	"github.com/gitmetal/ingot/reconcile/plan/change"
 )
 
+// keptRows are the causes of machines that are left on after a failure, whatever else holds them.
+func keptRows() []Row {
+	return []Row{
+		{"KeptOn", "the operation was given up, and the machine is left on for a person (spec.onFailure: Keep)",
+			"The operation was given up, and the machine is left on in the ramdisk, as Workload {workload} says: {error}",
+			"Look at the machine and at `ingot logs {host}`; then switch it off, or go on: {hold}",
+			waits("a person to look at the machine")},
+	}
+}
+
 // attemptRows are the causes of operations that failed, or whose last attempt failed.
 func attemptRows() []Row {
 	return []Row{

@@ -105,7 +105,7 @@ func TestTheStoryOfARetiredMachine(t *testing.T) {
 	for _, step := range restoreSteps(status.Document{LastOperation: op}) {
 		got = append(got, step.Phase+" "+step.Text)
 	}
-	want := []string{"Installing began to erase the disks for spec.retire from commit 1111111111", "Retired the disks are erased and read back"}
+	want := []string{"Retiring began to erase the disks for spec.retire from commit 1111111111", "Retired the disks are erased and read back"}
 	if !slices.Equal(got, want) {
 		t.Errorf("the story is %q, want %q", got, want)
 	}
