@@ -286,18 +286,18 @@ func (h *Hub) serveImage(w http.ResponseWriter, r *http.Request, p peer) error {
 // attempt changes nothing. A call that names no boot of the kernel may be of another start.
 func (h *Hub) recordPhoneHome(ctx context.Context, m wire.PhoneHome) error {
 	return h.editDocument(ctx, m.Host, func(_ *entry, doc *document) error {
-		old := doc.PhoneHome
+		old, machine := doc.PhoneHome, strings.ToLower(cutText(m.Machine))
 		switch {
 		case old != nil && m.Epoch < old.Epoch:
 			return statusError{http.StatusNotFound, "phone-home of an older epoch"}
 		case old != nil && m.Epoch == old.Epoch && m.Install == old.Install && m.Attempt < old.Attempt:
 			return statusError{http.StatusNotFound, "phone-home of an older attempt"}
 		case old != nil && old.Install == m.Install && old.Epoch == m.Epoch && old.Attempt == m.Attempt &&
-			old.BootID == m.BootID && m.BootID != "":
+			old.BootID == m.BootID && m.BootID != "" && old.Machine == machine:
 			return nil
 		}
 		doc.PhoneHome = &inventory.PhoneHome{Install: m.Install, Epoch: m.Epoch, Attempt: m.Attempt,
-			Commit: cutText(m.Commit), At: h.config.Now(), BootID: cutText(m.BootID), Machine: strings.ToLower(cutText(m.Machine)), Disk: strings.ToLower(cutText(m.Disk)),
+			Commit: cutText(m.Commit), At: h.config.Now(), BootID: cutText(m.BootID), Machine: machine, Disk: strings.ToLower(cutText(m.Disk)),
 			Filesystems: m.Filesystems}
 		h.config.Log.Info("installed system phoned home", "host", m.Host, "install", m.Install, "commit",
 			doc.PhoneHome.Commit)

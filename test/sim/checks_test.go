@@ -375,6 +375,7 @@ func (c *checks) machineIsReset(p *process, m *machine, kind string) {
 	case record.Settings.IsMaintained() && kind == "GracefulShutdown":
 	case op != nil, h.power == "Off", keptOff, takenOver, requested, c.asked[h.id] > 0:
 	case boot != nil && boot.Target == inventory.FromRamdisk && kind == "GracefulShutdown" && h.erase+h.eraseData != "": // a look before the erase
+	case boot != nil && boot.Request != nil && kind == "GracefulShutdown" && h.inspect != "": // a look that the file asks for
 	default:
 		c.breaks("a machine in service", "%s is %s: %s without operation, power state or takeover", m, m.runs, kind)
 	}

@@ -217,7 +217,7 @@ func (m *machine) callHome() {
 		return
 	}
 	if m.w.call(m, wire.PathPhoneHome, wire.PhoneHome{Host: d.system.host, Install: d.system.install,
-		Epoch: d.system.epoch, Attempt: d.system.attempt, Token: d.system.token, Commit: d.system.commit, BootID: fmt.Sprint(m.boots), Machine: m.uuid}) == 204 {
+		Epoch: d.system.epoch, Attempt: d.system.attempt, Token: d.system.token, Commit: d.system.commit, BootID: fmt.Sprint(m.serial, "-", m.boots), Machine: m.uuid}) == 204 {
 		m.w.say("%s called home for %s", m, d.system.install)
 		return // until the next start
 	}
