@@ -5,7 +5,10 @@
 // are the reference page: change a comment and run make generate. Do not rename a field: fleets hold the names.
 package schemas
 
-import "time"
+import (
+	"strings"
+	"time"
+)
 
 // APIVersion is the only version of the contract.
 const APIVersion = "ingot.dev/v1alpha1"
@@ -106,6 +109,17 @@ type BMC struct {
 	// Console makes the daemon read the machine's serial console over SSH to the BMC, with the same credentials.
 	// Without this field the console is not read.
 	Console *BMCConsole `json:"console,omitempty"`
+}
+
+// Service names the BMC's Redfish service: the host with its port. Addresses of several machines in one service have one
+// service, and its accounts.
+func (b BMC) Service() string {
+	host := strings.ToLower(b.Address)
+	if _, behind, found := strings.Cut(host, "://"); found {
+		host = behind
+	}
+	host, _, _ = strings.Cut(host, "/")
+	return strings.TrimSuffix(host, ":443")
 }
 
 // BMCConsole says which host key the BMC must show over SSH, at the port that Redfish reports. With another key the BMC

@@ -14,11 +14,11 @@ import (
 	"crypto/sha256"
 	"maps"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
 	"github.com/gitmetal/ingot/internal/secret"
+	"github.com/gitmetal/ingot/schemas"
 )
 
 // Limits of an account.
@@ -35,12 +35,7 @@ type Account struct{ Host, User string }
 
 // AccountAt is the account at the BMC of an address, as spec.bmc.address spells it.
 func AccountAt(address, user string) Account {
-	host := strings.ToLower(address)
-	if _, behind, found := strings.Cut(host, "://"); found {
-		host = behind
-	}
-	host, _, _ = strings.Cut(host, "/")
-	return Account{Host: strings.TrimSuffix(host, ":443"), User: user}
+	return Account{Host: schemas.BMC{Address: address}.Service(), User: user}
 }
 
 // Service is a way to log in.

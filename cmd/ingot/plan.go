@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime/debug"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -78,6 +79,7 @@ func runPlan(s streams, o planOptions) error {
 	if err != nil {
 		return err
 	}
+	is.Now = time.Now()
 	r := review.Compare(base, head, is)
 	r.PlanTags(o.tags)
 	r.Status, r.Configs = known.Commit, fleets.CompareConfigs(base, head, r)

@@ -3,12 +3,12 @@
 // leaves a password that nobody knows. The package is pure.
 //
 // Call Next with what is known; do the step, store what became of the Rotation, and call Next again. A Rotation belongs to
-// a Secret and its one BMC service: Refuse says where that is not so.
+// a Secret and its one BMC service: Accounts.Refuse says where that is not so, and WhyWaits what a request waits for. Both
+// answer the daemon and the plan of a pull request.
 package rotation
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 
 	"github.com/gitmetal/ingot/inventory"
@@ -148,30 +148,6 @@ func (r *Rotation) Next(s Seen) Step {
 		return Drop
 	default:
 		return Nothing
-	}
-}
-
-// Refuse says why a host's request rotates nothing, or "". hosts are those of the fleet whose BMC has the Secret, services
-// the hosts' BMC services by host.
-func Refuse(secret string, host inventory.MachineID, services map[inventory.MachineID]string) string {
-	var ids []inventory.MachineID
-	var distinct []string
-	for id, service := range services {
-		ids = append(ids, id)
-		if !slices.Contains(distinct, service) {
-			distinct = append(distinct, service)
-		}
-	}
-	slices.Sort(ids)
-	switch {
-	case len(ids) == 0:
-		return "the host has no Secret for its BMC"
-	case len(distinct) > 1:
-		return fmt.Sprintf("Secret %s is used at %d BMC services, and an account belongs to one: give each service a Secret of its own", secret, len(distinct))
-	case ids[0] != host:
-		return fmt.Sprintf("the password of Secret %s is rotated by a request of %s, the first of its %d hosts", secret, ids[0], len(ids))
-	default:
-		return ""
 	}
 }
 

@@ -61,12 +61,17 @@ func TestRefuse(t *testing.T) {
 		want     string
 	}{
 		"one host":       {map[inventory.MachineID]string{"b": "x"}, ""},
-		"blades":         {map[inventory.MachineID]string{"b": "x", "c": "x"}, ""},
+		"blades":         {map[inventory.MachineID]string{"b": "https://BMC/redfish/v1/Systems/1", "c": "https://bmc:443"}, ""},
 		"not the first":  {map[inventory.MachineID]string{"a": "x", "b": "x"}, "a request of a, the first of its 2 hosts"},
 		"two services":   {map[inventory.MachineID]string{"b": "x", "c": "y"}, "2 BMC services"},
 		"without Secret": {nil, "no Secret"},
 	} {
-		if got := rotation.Refuse("bmc-r1", "b", test.services); got != test.want && (test.want == "" || !strings.Contains(got, test.want)) {
+		fleet := inventory.Fleet{Hosts: map[inventory.MachineID]inventory.Desired{"d": {ID: "d", BMC: &schemas.BMC{Address: "https://z", Credentials: "bmc-r2"}}}}
+		for id, service := range test.services {
+			fleet.Hosts[id] = inventory.Desired{ID: id, BMC: &schemas.BMC{Address: service, Credentials: "bmc-r1"}}
+		}
+		asks := inventory.Desired{ID: "b", BMC: &schemas.BMC{Credentials: "bmc-r1"}}
+		if got := rotation.ListAccounts(fleet).Refuse(asks); got != test.want && (test.want == "" || !strings.Contains(got, test.want)) {
 			t.Errorf("%s: %q, want %q", name, got, test.want)
 		}
 	}

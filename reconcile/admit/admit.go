@@ -117,26 +117,31 @@ func (a Answer) ForPlace() bool {
 // machines, except for Begin. Any other machine gets a place only where a place is free, whatever its operation wrote; so
 // does one whose place went to others while nobody knew that its agent is at work.
 func (v *View) AskStep(id inventory.MachineID, q Question, now time.Time) Answer {
-	m := v.machines[id]
-	for _, reason := range Reasons {
-		if !reasonApplies(reason, q.Step) {
-			continue
-		}
-		if why, until := v.FindObstacle(reason, id, q, now); why != "" {
-			return Answer{Reason: reason, Why: why, Until: until}
-		}
+	if a := v.askAmong(Reasons, id, q, now); !a.IsAllowed() {
+		return a
 	}
+	m := v.machines[id]
 	return Answer{Takes: q.Step == Begin || reasonApplies(Places, q.Step) && !m.hasPlace(q.Step)}
 }
 
 // AskPersons is AskStep with the reasons that only a person removes: the answer does not depend on the time.
 func (v *View) AskPersons(id inventory.MachineID, q Question) Answer {
-	for _, reason := range Reasons {
-		if a := (Answer{Reason: reason}); !a.NeedsPerson() || !reasonApplies(reason, q.Step) {
+	return v.askAmong([]Reason{Frozen, DiskShared}, id, q, time.Time{})
+}
+
+// AskFiles is AskStep with the reasons that the fleet's files and the time decide, whatever other machines do.
+func (v *View) AskFiles(id inventory.MachineID, q Question, now time.Time) Answer {
+	return v.askAmong([]Reason{FleetPaused, RingPaused, Window}, id, q, now)
+}
+
+// askAmong gives the first of some reasons, in the order of Reasons, that holds for a step.
+func (v *View) askAmong(some []Reason, id inventory.MachineID, q Question, now time.Time) Answer {
+	for _, reason := range some {
+		if !reasonApplies(reason, q.Step) {
 			continue
 		}
-		if why, _ := v.FindObstacle(reason, id, q, time.Time{}); why != "" {
-			return Answer{Reason: reason, Why: why}
+		if why, until := v.FindObstacle(reason, id, q, now); why != "" {
+			return Answer{Reason: reason, Why: why, Until: until}
 		}
 	}
 	return Answer{}

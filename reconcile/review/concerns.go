@@ -12,7 +12,7 @@ import (
 // ConcernedHosts gives the hosts whose records Compare needs, besides every host missing in head and every machine
 // that DeclaredClaims finds. Records of further hosts make no difference.
 func ConcernedHosts(base, head inventory.Fleet) (ids []inventory.MachineID) {
-	eased := compareSides(newSide(base, nil), newSide(head, nil))
+	eased := compareSides(newSide(base, Known{}), newSide(head, Known{}))
 	for id, after := range head.Hosts {
 		if before, had := base.Hosts[id]; !had || len(eased[after.Ring]) > 0 || !fleetdiff.AsksTheSame(before, after) {
 			ids = append(ids, id)

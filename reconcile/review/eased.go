@@ -6,8 +6,10 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/gitmetal/ingot/inventory"
+	"github.com/gitmetal/ingot/inventory/rotation"
 	"github.com/gitmetal/ingot/inventory/standing"
 	"github.com/gitmetal/ingot/reconcile/admit"
 	"github.com/gitmetal/ingot/reconcile/plan/change"
@@ -18,15 +20,18 @@ import (
 // is, package change what the fleet asks of the machine, package admit what the other machines hold against the change.
 type side struct {
 	inventory.Fleet
-	records map[inventory.MachineID]inventory.Record
-	index   *standing.Index
-	view    *admit.View
+	records  map[inventory.MachineID]inventory.Record
+	index    *standing.Index
+	view     *admit.View
+	accounts rotation.Accounts
+	now      time.Time
 }
 
 // newSide makes one side. Records of machines outside the fleet count too: such a machine may report the disk of
 // another machine.
-func newSide(fleet inventory.Fleet, records map[inventory.MachineID]inventory.Record) side {
-	s := side{fleet, records, standing.New(fleet, records), admit.New(len(records))}
+func newSide(fleet inventory.Fleet, is Known) side {
+	records := is.Records
+	s := side{fleet, records, standing.New(fleet, records), admit.New(len(records)), rotation.ListAccounts(fleet), is.Now}
 	label, limit := fleet.Settings.Domain()
 	s.view.SetFleet(admit.Fleet{Rings: fleet.Rings, Paused: fleet.Settings.Paused, Places: fleet.Settings.Installs,
 		ErasesPerHour: fleet.Settings.ErasesPerHour, DomainLabel: label, DomainLimit: limit})

@@ -3,6 +3,7 @@ package review_test
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/gitmetal/ingot/inventory"
 	"github.com/gitmetal/ingot/inventory/requests"
@@ -59,6 +60,96 @@ func TestWhoKeepsAMachineOff(t *testing.T) {
 	}
 }
 
+// TestRequestsWaitForTheRing: a reboot and an inspection wait for a pause and for a window as in the daemon, and the plan
+// says until when. The end of a pause lets a waiting request go.
+func TestRequestsWaitForTheRing(t *testing.T) {
+	t.Parallel()
+	asks := func(r schemas.Requests) inventory.Desired {
+		d := desired("web-1", before, "")
+		d.Requests, d.BMC, d.Ring = r, &schemas.BMC{}, "prod"
+		return d
+	}
+	side := func(name string, r schemas.Requests, edit func(*inventory.Fleet, *schemas.RingSpec)) inventory.Fleet {
+		f, spec := fleet(name, asks(r)), schemas.RingSpec{}
+		if edit != nil {
+			edit(&f, &spec)
+		}
+		f.Rings = map[string]inventory.Ring{"prod": {Name: "prod", Spec: spec, Hosts: []inventory.MachineID{"web-1"}}}
+		return f
+	}
+	held := running("web-1")
+	held.Done = &requests.Done{}
+	held.Operation = &inventory.Operation{ID: "9f3a12cd5d0c4e8f", Kind: inventory.Install, Stage: inventory.Working, Workload: "web", Inputs: before,
+		Disks: []inventory.OperationDisk{{Disk: held.Installed.Disk, Content: "install:i-web-1"}}}
+	known := running("web-1")
+	known.Done = &requests.Done{}
+	none := schemas.Requests{}
+	reboot := schemas.Requests{Reboot: &schemas.RebootRequest{ID: "fw-7"}}
+	rotate, resume := schemas.Requests{Rotate: "q4"}, schemas.Requests{Resume: "cabling/9f3a12cd"}
+	fleetPaused := func(f *inventory.Fleet, _ *schemas.RingSpec) { f.Settings.Paused = true }
+	ringPaused := func(_ *inventory.Fleet, ring *schemas.RingSpec) { ring.Paused = true }
+	windows := func(_ *inventory.Fleet, ring *schemas.RingSpec) {
+		ring.Windows = []schemas.Window{{Start: "0 2 * * 0", Duration: "4h"}}
+	}
+	closed, open := time.Date(2026, 12, 1, 12, 0, 0, 0, time.UTC), time.Date(2026, 12, 6, 3, 0, 0, 0, time.UTC)
+	const said = "reboots (Soft), once: fw-7"
+	for name, test := range map[string]struct {
+		base, head inventory.Fleet
+		record     inventory.Record
+		now        time.Time
+		want       string // "" for nothing of the host
+	}{
+		"the fleet is paused": {side("base", none, fleetPaused), side("head", reboot, fleetPaused), known, open,
+			said + "; it waits: the fleet is paused: spec.paused in ingot.yaml\n"},
+		"the ring is paused": {side("base", none, ringPaused), side("head", reboot, ringPaused), known, open,
+			said + "; it waits: ring prod is paused: spec.paused is true\n"},
+		"paused by the same change": {side("base", none, nil), side("head", reboot, ringPaused), known, open,
+			said + "; it waits: ring prod is paused: spec.paused is true\n"},
+		"no window is open": {side("base", none, windows), side("head", reboot, windows), known, closed,
+			said + "; it waits: ring prod changes in its windows only; the next one opens at 2026-12-06T02:00:00Z\n"},
+		"a window is open":      {side("base", none, windows), side("head", reboot, windows), known, open, said + "\n"},
+		"the pause ends":        {side("base", reboot, fleetPaused), side("head", reboot, nil), known, open, said + "\n"},
+		"the pause stays":       {side("base", reboot, fleetPaused), side("head", reboot, fleetPaused), known, open, ""},
+		"a rotation in a pause": {side("base", none, fleetPaused), side("head", rotate, fleetPaused), known, open, "no password, and rotate q4 counts as done: the host has no Secret for its BMC\n"},
+		"a resume in a pause": {side("base", none, ringPaused), side("head", resume, ringPaused), held, open,
+			"resumes hold cabling of operation 9f3a12cd; what is behind the hold waits: ring prod is paused: spec.paused is true\n"},
+	} {
+		r := review.Compare(test.base, test.head, review.Known{Now: test.now, Records: map[inventory.MachineID]inventory.Record{"web-1": test.record}})
+		if text := r.RenderText(); test.want == "" && len(r.Hosts) > 0 || !strings.Contains(text, test.want) {
+			t.Errorf("%s: want %q:\n%s", name, test.want, text)
+		}
+	}
+}
+
+// TestRefusedRotationsAreForeseen: the plan refuses what the daemon refuses.
+func TestRefusedRotationsAreForeseen(t *testing.T) {
+	t.Parallel()
+	host := func(id, address, rotate string) inventory.Desired {
+		d := desired(id, before, "")
+		d.BMC, d.Requests.Rotate = &schemas.BMC{Address: address, Credentials: "bmc"}, rotate
+		return d
+	}
+	records := map[inventory.MachineID]inventory.Record{}
+	for _, id := range []inventory.MachineID{"web-1", "web-2"} {
+		record := running(string(id))
+		record.Done = &requests.Done{}
+		records[id] = record
+	}
+	const one = "https://bmc-1"
+	for name, test := range map[string]struct{ asks, address, want string }{
+		"its own BMC":   {"web-1", one, "has the password of its BMC account changed, once: q4; the new Secret becomes a proposal"},
+		"two BMCs":      {"web-1", "https://bmc-2", "changes no password, and rotate q4 counts as done: Secret bmc is used at 2 BMC services"},
+		"not the first": {"web-2", one, "changes no password, and rotate q4 counts as done: the password of Secret bmc is rotated by a request of web-1"},
+	} {
+		asks := map[string]string{test.asks: "q4"}
+		base := fleet("base", host("web-1", one, ""), host("web-2", test.address, ""))
+		head := fleet("head", host("web-1", one, asks["web-1"]), host("web-2", test.address, asks["web-2"]))
+		if text := review.Compare(base, head, review.Known{Records: records}).RenderText(); !strings.Contains(text, test.asks+": "+test.want) {
+			t.Errorf("%s: want %q:\n%s", name, test.want, text)
+		}
+	}
+}
+
 // TestWhatIsDoneOnce shows the requests of a change: those that will be done, and nothing of those that were.
 func TestWhatIsDoneOnce(t *testing.T) {
 	t.Parallel()
@@ -70,7 +161,7 @@ func TestWhatIsDoneOnce(t *testing.T) {
 	done.Done = &requests.Done{Reboot: []string{"fw-6", "fw-7"}, Inspect: []string{"2026-11-29"}}
 	asks := func(r schemas.Requests) inventory.Desired {
 		d := desired("web-1", before, "")
-		d.Requests, d.BMC = r, &schemas.BMC{}
+		d.Requests, d.BMC = r, &schemas.BMC{Address: "https://bmc", Credentials: "bmc"}
 		return d
 	}
 	soft := schemas.Requests{Reboot: &schemas.RebootRequest{ID: "fw-7"}}

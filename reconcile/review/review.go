@@ -11,6 +11,7 @@ import (
 	"slices"
 	"sort"
 	"strings"
+	"time"
 
 	"github.com/gitmetal/ingot/inventory"
 	"github.com/gitmetal/ingot/inventory/fleetdiff"
@@ -117,6 +118,8 @@ type Known struct {
 	Records    map[inventory.MachineID]inventory.Record
 	Unreadable map[inventory.MachineID]string // why the page of a host cannot be read
 	Runs       []runs.State                   // of Workloads with spec.run
+	// Now is when the plan is made: it decides which windows are open.
+	Now time.Time
 	// PutBack are the Secrets of head, by name, that are as they were sealed, and that base has changed by hand.
 	PutBack map[string]bool
 }
@@ -125,7 +128,7 @@ type Known struct {
 // the change asks something of the host.
 func Compare(base, head inventory.Fleet, is Known) Review {
 	r := Review{Schema: Schema, Base: base.Commit, Head: head.Commit, Hosts: []Host{}, Unreadable: is.Unreadable}
-	c := comparison{base: newSide(base, is.Records), head: newSide(head, is.Records), conditions: rules.NewCompiler(), putBack: is.PutBack}
+	c := comparison{base: newSide(base, is), head: newSide(head, is), conditions: rules.NewCompiler(), putBack: is.PutBack}
 	c.eased = compareSides(c.base, c.head)
 	r.Rules, r.Runs = compareRules(c), claimed.Compare(base, head, claimed.Known{Records: is.Records, Unreadable: is.Unreadable, Runs: is.Runs})
 	for _, id := range sortIDs(base, head) {
@@ -186,7 +189,7 @@ func (r *Review) compareHost(c comparison, id inventory.MachineID) {
 		}
 		h.Later = listLater(before.Workload, after.Workload)
 		h.noteKeptOff(before, after)
-		h.Requests = append(h.Requests, requested.Foresee(before, after, record)...)
+		h.Requests = append(h.Requests, requested.Foresee(c.base.foresee(id), c.head.foresee(id), record)...)
 	}
 	h.noteSettings(before, after, record)
 	r.addHost(h, was, asked)

@@ -17,7 +17,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/gitmetal/ingot/boot/logins"
 	"github.com/gitmetal/ingot/boot/redfish/accounts"
 	"github.com/gitmetal/ingot/internal/secret"
 	"github.com/gitmetal/ingot/inventory"
@@ -212,16 +211,7 @@ func (k *Keeper) Pass(ctx context.Context) {
 
 // listJobs gives the hosts that ask, and the rotations that nobody asks for any more.
 func (k *Keeper) listJobs(fleet inventory.Fleet) (jobs []job) {
-	services := map[string]map[inventory.MachineID]string{}
-	for id, d := range fleet.Hosts {
-		if d.BMC == nil || d.BMC.Credentials == "" {
-			continue
-		}
-		if services[d.BMC.Credentials] == nil {
-			services[d.BMC.Credentials] = map[inventory.MachineID]string{}
-		}
-		services[d.BMC.Credentials][id] = logins.AccountAt(d.BMC.Address, "").Host
-	}
+	used := rotation.ListAccounts(fleet)
 	seen := map[discovery.ID]bool{}
 	for _, id := range slices.Sorted(maps.Keys(fleet.Hosts)) {
 		d := fleet.Hosts[id]
@@ -231,8 +221,8 @@ func (k *Keeper) listJobs(fleet inventory.Fleet) (jobs []job) {
 		}
 		name := d.BMC.Credentials
 		_, due := rotation.IsAsked(d, host.Observed.Record)
-		j := job{Desired: d, record: host.Observed.Record, value: d.Requests.Rotate, due: due, sealed: fleet.Secrets[name],
-			id: discovery.ID(rotation.Branch(name, d.Requests.Rotate)), refused: rotation.Refuse(name, id, services[name])}
+		j := job{Desired: d, record: host.Observed.Record, value: d.Requests.Rotate, due: due && rotation.WhyWaits(d) == "",
+			sealed: fleet.Secrets[name], id: discovery.ID(rotation.Branch(name, d.Requests.Rotate)), refused: used.Refuse(d)}
 		if j.refused == "" {
 			seen[j.id] = true
 		}

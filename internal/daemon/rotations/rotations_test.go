@@ -322,6 +322,11 @@ func TestRefusedRotations(t *testing.T) {
 			d.ID, d.Requests.Rotate = "a-blade", ""
 			w.fleet.Hosts["a-blade"] = d
 		}, "rotated by a request of a-blade", 0},
+		"a protected machine": {func(w *world) {
+			d := w.fleet.Hosts["web-1"]
+			d.Protect = true
+			w.fleet.Hosts = map[inventory.MachineID]inventory.Desired{"web-1": d}
+		}, "", 0},
 		"a BMC that takes no password": {func(w *world) {
 			w.bmc.Rules().Put([]rules.Rule{{Match: rules.Match{Method: "PATCH", Path: accountPath}, Then: rules.Then{Status: 400}}})
 		}, "takes no other password from ingot", 3},
