@@ -270,6 +270,9 @@ func (w *tableWriter) writeReasons(hosts []daemon.HostView) {
 					strings.Join(h.Hold.Countersign, " && "))
 			}
 		}
+		if trouble := h.SecretTrouble(); trouble != "" {
+			w.writeCells("\n%s: its BMC is not asked: %s\n", h.Metadata.Name, trouble)
+		}
 		if h.Pending != "" && h.Pending != h.Waits {
 			w.writeCells("\n%s is pending: %s\n", h.Metadata.Name, h.Pending)
 		}

@@ -12,6 +12,7 @@ import (
 	"github.com/gitmetal/ingot/inventory/requests"
 	"github.com/gitmetal/ingot/reconcile/cause"
 	"github.com/gitmetal/ingot/reconcile/plan"
+	"github.com/gitmetal/ingot/reconcile/plan/change"
 	"github.com/gitmetal/ingot/reconcile/status"
 	"github.com/gitmetal/ingot/schemas"
 )
@@ -141,5 +142,26 @@ func TestManyHostsAlikeAreOneLine(t *testing.T) {
 	}
 	if lines := strings.Count(out.String(), "\ndead-"); lines != 30 {
 		t.Errorf("the list has %d of 30 hosts:\n%s", lines, out.String())
+	}
+}
+
+// TestASecretBesideAnotherHold: the list of the hosts whose Secret cannot be opened names the Secret, whatever else holds them.
+func TestASecretBesideAnotherHold(t *testing.T) {
+	const words = "the Secret bmc (secrets/bmc.yaml) cannot be opened"
+	h := daemon.HostView{Pushed: true, Document: status.Document{Phase: plan.Held, Metadata: status.Metadata{Name: "web-1"},
+		Hold:       &status.Hold{Reason: change.NeedsConsent, Message: "no consent"},
+		Conditions: []status.Condition{{Type: status.Reachable, Status: "False", Reason: "SecretUnusable", Message: words}}}}
+	for name, write := range map[string]func(*bytes.Buffer) error{
+		"list": func(out *bytes.Buffer) error { return terminal.WriteList(out, daemon.View{Hosts: []daemon.HostView{h}}) },
+		"host": func(out *bytes.Buffer) error { return terminal.WriteHost(out, daemon.View{Hosts: []daemon.HostView{h}}) },
+		"event": func(out *bytes.Buffer) error {
+			terminal.NewWatcher(out, false, "", "").ShowEvent(daemon.Event{Host: &h})
+			return nil
+		},
+	} {
+		var out bytes.Buffer
+		if err := write(&out); err != nil || !strings.Contains(out.String(), "the BMC is not asked: "+words) && !strings.Contains(out.String(), "web-1: its BMC is not asked: "+words) {
+			t.Errorf("%s: %v\n%s", name, err, out.String())
+		}
 	}
 }

@@ -149,6 +149,9 @@ func (w *Watcher) writeHostLine(e daemon.Event) {
 			text += fmt.Sprintf(", phoned home %s", h.Installed.PhoneHome.Format(time.TimeOnly))
 		}
 	}
+	if trouble := h.SecretTrouble(); trouble != "" {
+		text += "; besides, the BMC is not asked: " + trouble
+	}
 	text = stripControls(text)
 	if h.Hold != nil && len(h.Hold.Consent) > 0 {
 		text += fmt.Sprintf("\n%22sto allow it: ingot consent %s  (consent: {erase: %s})", "", e.Host.Metadata.Name,

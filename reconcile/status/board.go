@@ -187,6 +187,9 @@ func writePeople(b *bytes.Buffer, hosts []Document) {
 		default:
 			b.WriteString(escapeCell(d.Error))
 		}
+		if trouble := d.SecretTrouble(); trouble != "" {
+			b.WriteString("\n  Besides, the BMC is not asked: " + escapeCell(trouble))
+		}
 		b.WriteString("\n")
 	}
 	b.WriteString("\n")

@@ -52,6 +52,9 @@ func (d Document) makeCase() cause.Case {
 	if d.Hold != nil {
 		c.Plan.Hold = &change.Hold{Reason: d.Hold.Reason, Message: d.Hold.Message, Consents: d.Hold.Consent}
 	}
+	if trouble := d.SecretTrouble(); trouble != "" {
+		c.Observed.BMC = inventory.BMCState{Reach: inventory.SecretUnusable, Error: trouble}
+	}
 	if due, err := time.Parse(time.RFC3339, d.Due); err == nil {
 		c.Plan.Due = due
 	}

@@ -120,6 +120,8 @@ type Condition struct {
 	Status string `json:"status"` // True, False, Unknown
 	Reason string `json:"reason,omitempty"`
 	Since  string `json:"since"` // RFC 3339, when Status last changed
+	// Message says which Secret cannot be opened, and why, where that is the Reason.
+	Message string `json:"message,omitempty"`
 }
 
 // Types of conditions.

@@ -104,7 +104,11 @@ func (g Group) Why() string {
 	if first.Hold != nil {
 		hold = first.Hold.Message
 	}
-	return cmp.Or(hold, first.Error, first.Waits, first.Pending)
+	why := cmp.Or(hold, first.Error, first.Waits, first.Pending)
+	if trouble := first.SecretTrouble(); trouble != "" {
+		why = strings.TrimPrefix(why+"; besides, the BMC is not asked: "+trouble, "; besides, ")
+	}
+	return why
 }
 
 // AllowCommand is the command that allows what the whole group waits for; "" without such a command.

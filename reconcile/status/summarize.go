@@ -121,9 +121,12 @@ func newConditions(previous Document, r Result) []Condition {
 		reach.Status = "True"
 	case inventory.Unreachable, inventory.Unauthorized, inventory.SecretUnusable, inventory.Refused:
 		reach.Status, reach.Reason = "False", string(r.Observed.BMC.Reach)
+		if r.Observed.BMC.Reach == inventory.SecretUnusable { // the errors of a BMC differ from look to look
+			reach.Message = r.Observed.BMC.Error
+		}
 	case inventory.NotAsked:
 		if old, ok := previous.findCondition(Reachable); ok {
-			reach.Status, reach.Reason = old.Status, old.Reason
+			reach.Status, reach.Reason, reach.Message = old.Status, old.Reason, old.Message
 		}
 	}
 	installed := Condition{Type: Installed, Status: "False"}

@@ -6,6 +6,8 @@ import (
 
 	"github.com/gitmetal/ingot/inventory"
 	"github.com/gitmetal/ingot/reconcile/plan"
+	"github.com/gitmetal/ingot/reconcile/plan/change"
+	"github.com/gitmetal/ingot/schemas"
 )
 
 func TestActiveHostsDoNotHideLostBMCs(t *testing.T) {
@@ -31,5 +33,37 @@ func TestActiveHostsDoNotHideLostBMCs(t *testing.T) {
 	}
 	if got := DescribeUnreached(hosts[:1]); got != "" {
 		t.Errorf("DescribeUnreached of a reached BMC = %q", got)
+	}
+}
+
+// TestASecretIsNamedBesideAnotherHold: a host that waits for a person, or for nothing, and whose Secret cannot be opened, has
+// the Secret on its page, and all that shows the page says so.
+func TestASecretIsNamedBesideAnotherHold(t *testing.T) {
+	t.Parallel()
+	const words = "the Secret bmc (secrets/bmc.yaml) cannot be opened: none of the age keys opens it"
+	for name, test := range map[string]struct {
+		plan plan.Plan
+		want string // "" where the hold says it
+	}{
+		"no consent": {plan.Plan{Phase: plan.Held, Hold: &change.Hold{Reason: change.NeedsConsent, Message: "web-1 has no consent",
+			Consents: schemas.EraseConsents{"x"}}}, words},
+		"in service": {plan.Plan{Phase: plan.Active}, words},
+		"the Secret": {plan.Plan{Phase: plan.Waiting, Hold: &change.Hold{Reason: change.SecretUnusable, Message: words}}, ""},
+	} {
+		d := Summarize(Document{}, Result{Desired: &inventory.Desired{ID: "web-1", Name: "web-1"}, Plan: &test.plan,
+			Observed: &inventory.Observed{BMC: inventory.BMCState{Reach: inventory.SecretUnusable, Error: words}}})
+		d, err := Parse(d.Encode())
+		if err != nil || d.SecretTrouble() != test.want {
+			t.Errorf("%s: the page says %q, %v", name, d.SecretTrouble(), err)
+		}
+		if answer, _ := d.Explain(); strings.Count(answer.Why, words) != 1 {
+			t.Errorf("%s: ingot why says %q", name, answer.Why)
+		}
+		if board := string(Board(Fleet{}, []Document{d})); !strings.Contains(board, words) {
+			t.Errorf("%s: the board says\n%s", name, board)
+		}
+		if why := (Group{Hosts: []Document{d}}).Why(); strings.Count(why, words) != 1 {
+			t.Errorf("%s: a group says %q", name, why)
+		}
 	}
 }
