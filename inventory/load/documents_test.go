@@ -42,6 +42,19 @@ func TestDocumentsInOtherSpellings(t *testing.T) {
 		"no apiVersion":                 {"racks/a.yaml", strings.TrimPrefix(plain, "apiVersion: ingot.dev/v1alpha1\n"), false},
 		"apiVersion in small letters":   {"racks/a.yaml", strings.Replace(plain, "apiVersion", "apiversion", 1), false},
 		"another apiVersion of ingot":   {"racks/a.yaml", strings.Replace(plain, "ingot.dev/", "ingot.dev.io/", 1), false},
+		"apiVersion in capitals":        {"racks/a.yaml", strings.Replace(plain, "ingot.dev/", "Ingot.dev/", 1), false},
+		"another group of ingot":        {"racks/a.yaml", strings.Replace(plain, "ingot.dev/", "ingot.io/", 1), false},
+		"a group with two letters off":  {"racks/a.yaml", strings.Replace(plain, "ingot.dev/", "ignot.dev/", 1), false},
+		"apiVersion without a group":    {"racks/a.yaml", strings.Replace(plain, "ingot.dev/", "", 1), false},
+		"both misspelt":                 {"racks/a.yaml", strings.NewReplacer("ingot.dev/", "Ingot/", "kind: Host", "kind: host").Replace(plain), false},
+		"misspelt, and no YAML":         {"racks/a.yaml", strings.NewReplacer("ingot.dev/", "ingot.io/", "{}", "{").Replace(plain), false},
+		"a group of others":             {"racks/a.yaml", strings.NewReplacer("ingot.dev/", "metal.example/", "{}", "{power: Off}").Replace(plain), false},
+		"a version of Kubernetes":       {"racks/a.yaml", strings.NewReplacer("ingot.dev/v1alpha1", "v1", "{}", "{power: Off}").Replace(plain), false},
+		"a group of others, later":      {"racks/a.yaml", "a: 1\n---\n" + strings.NewReplacer("ingot.dev/", "metal.example/", "{}", "{power: Off}").Replace(plain), false},
+		"a misspelt item":               {"racks/a.yaml", strings.Replace("["+asJSON+"]", "ingot.dev/", "ingot.io/", 1), false},
+		"a template":                    {"racks/a.yaml.j2", plain, false},
+		"a template of hosts":           {"racks/web.tmpl", strings.Replace(plain, "name: a", "name: '{{ n }}'", 1), false},
+		"a text":                        {"racks/a.yaml.txt", strings.Replace(plain, "ingot.dev/", "ingot.io/", 1), false},
 		"a list":                        {"racks/a.yaml", "- {apiVersion: ingot.dev/v1alpha1, kind: Host, metadata: {name: a}, spec: {}}\n", false},
 		"a list of Kubernetes":          {"racks/a.yaml", "apiVersion: v1\nkind: List\nitems: [" + asJSON + "]\n", false},
 		"JSON that does not end":        {"racks/a.yaml", strings.TrimSuffix(asJSON, "}"), false},
@@ -54,12 +67,26 @@ func TestDocumentsInOtherSpellings(t *testing.T) {
 			t.Errorf("%s: read: %t, findings %v; want read: %t, or else a finding", name, read, findings, test.read)
 		}
 	}
+	// What a fleet's hosts were made of is no host: outside of the folders of documents the template says nothing.
+	template := strings.Replace(plain, "name: a", "name: '{{ n }}'", 1)
+	for file, want := range map[string]int{"templates/host.yaml.j2": 0, "hosts/all.yaml.j2": 1} {
+		_, findings := load.Fleet(snapshot(map[string]string{file: template, "hosts/a.yaml": plain}), nil)
+		if len(findings) != want || want > 0 && !strings.Contains(findings[0].String(), file+":1:1: warning: a template of a Host is not read, and ingot renders none") {
+			t.Errorf("%s: findings %v, want %d", file, findings, want)
+		}
+	}
 	// Files of others are not the fleet's, whatever words they have.
 	for name, data := range map[string]string{
 		"another kind of file":    "apiVersion: v1\nkind: ConfigMap\ndata:\n  host.yaml: |\n    apiVersion: ingot.dev/v1alpha1\n    kind: Host\n",
 		"a Secret of Kubernetes":  "apiVersion: v1\nkind: Secret\nmetadata: {name: a}\nspec: {}\n",
 		"a kind without the rest": "kind: Host\nname: a\n",
 		"a Host of others":        "apiVersion: getambassador.io/v3alpha1\nkind: Host\nmetadata: {name: a}\nspec: {}\n",
+		"another product":         "apiVersion: ingots.example/v1\nkind: Host\nmetadata: {name: a}\nspec: {}\n",
+		"a Workload of others":    "apiVersion: kueue.x-k8s.io/v1beta1\nkind: Workload\nmetadata: {name: a}\nspec: {queueName: q, active: true}\n",
+		"a Rule of others":        "apiVersion: oathkeeper.ory.sh/v1alpha1\nkind: Rule\nmetadata: {name: a}\nspec: {match: {url: x}, mutators: []}\n",
+		"a Fleet of others":       "apiVersion: agones.dev/v1\nkind: Fleet\nmetadata: {name: a, namespace: b}\nspec: {replicas: 2}\n",
+		"a compose file":          "version: '3'\nservices:\n  web:\n    image: nginx\n",
+		"a Helm chart's file":     "{{- if .Values.x }}\napiVersion: v1\nkind: Secret\nmetadata: {name: a}\nspec: {}\n{{- end }}\n",
 		"words in a text":         "text: 'write apiVersion: ingot.dev/v1alpha1'\n",
 		"another file in UTF-16":  inUTF16("text: 1\n"),
 	} {

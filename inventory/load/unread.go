@@ -7,6 +7,7 @@ import (
 
 	"github.com/gitmetal/ingot/schemas"
 	"github.com/gitmetal/ingot/schemas/decode"
+	"github.com/gitmetal/ingot/schemas/yamltext"
 )
 
 // unreadDocument is a document that stands in a file and is not read.
@@ -15,9 +16,9 @@ type unreadDocument struct {
 	file string
 }
 
-// listUnread lists the documents of a tree that are not read: commented out, or in a file with an ending that is not
-// read. A file that holds nothing counts in folders of documents that nothing else names: a Workload or a Secret that is
-// missing is an error where its name is.
+// listUnread lists the documents of a tree that are not read: commented out, with an apiVersion of others, or in a file
+// with an ending that is not read. A file that holds nothing counts in folders of documents that nothing else names: a
+// Workload or a Secret that is missing is an error where its name is.
 func (l *loader) listUnread(t *tree) (list []unreadDocument) {
 	for _, file := range slices.Sorted(maps.Keys(t.Files)) {
 		folder, _, _ := strings.Cut(file, "/")
@@ -29,7 +30,7 @@ func (l *loader) listUnread(t *tree) (list []unreadDocument) {
 		case isRead:
 			found = decoded.commented
 		case isYAML(file):
-			found = decode.ListCommented(t.Files[file].Data)
+			found = append(decode.ListCommented(t.Files[file].Data), decode.ListForeign(t.Files[file].Data)...)
 		default:
 			found = decode.ListUnread(file, t.Files[file].Data)
 		}
@@ -46,7 +47,8 @@ func (l *loader) listUnread(t *tree) (list []unreadDocument) {
 }
 
 // warnAboutUnread warns of the documents that are not read, and notes the Hosts among them, unless the fleet has a document
-// of that name.
+// of that name. A template outside of the folders of documents is passed over where the fleet has documents of its kind:
+// they were made of the template.
 func (l *loader) warnAboutUnread() {
 	names := map[string]bool{}
 	for _, d := range l.trunk.hosts() {
@@ -54,6 +56,10 @@ func (l *loader) warnAboutUnread() {
 	}
 	for _, u := range l.trunk.unread {
 		_, known := l.trunk.kinds[u.Kind][u.Name]
+		folder, _, _ := strings.Cut(u.file, "/")
+		if u.Template && len(l.trunk.kinds[u.Kind]) > 0 && !slices.Contains(folders, folder) {
+			continue
+		}
 		if u.Name != "" && (known || u.Kind == schemas.KindHost && names[u.Name]) {
 			continue
 		}
@@ -82,11 +88,12 @@ func unreadFinding(u unreadDocument) schemas.Finding {
 		return f
 	}
 	f.Message, f.Hint = describeUnread(u)
-	switch u.Kind {
-	case schemas.KindHost:
+	switch {
+	case u.Template:
+	case u.Kind == schemas.KindHost:
 		f.Message += ": its machine is orphaned, and left as it is"
 		f.Hint += "; to keep ingot's hands off, write protect: true or lifecycle: Unmanaged"
-	case schemas.KindRing:
+	case u.Kind == schemas.KindRing:
 		f.Message += ": its tag, windows and limits do not hold"
 	}
 	return f
@@ -96,10 +103,16 @@ func unreadFinding(u unreadDocument) schemas.Finding {
 func describeUnread(u unreadDocument) (message, hint string) {
 	what := strings.TrimSpace(u.Kind + " " + u.Name)
 	switch {
+	case u.Template:
+		return "a template of a " + u.Kind + " is not read, and ingot renders none",
+			"commit what it renders; of an example, let the name end in .example"
 	case u.Commented:
 		return what + " is commented out, so it is not in the fleet", "restore the document, or delete the file"
 	case isHidden(u.file):
 		return what + " is not read: a name in its path begins with a dot", "move the file, or delete it"
+	case isYAML(u.file):
+		return what + " is not read: its apiVersion is " + yamltext.ShortenText(u.Version),
+			"if it is meant for ingot, write apiVersion: " + schemas.APIVersion
 	default:
 		return what + " is not read: a document stands in a file that ends in .yaml or .yml",
 			"rename the file, or delete it"

@@ -18,27 +18,72 @@ import (
 type Unread struct {
 	Kind, Name string
 	Line       int
-	Commented  bool // every line of the document is a comment
+	Commented  bool   // every line of the document is a comment
+	Version    string // the apiVersion, where it is not the fleet's
+	Template   bool   // the name is filled in by a program that makes documents of the file
 }
 
-// templateEndings are endings of files that are meant to be no documents: to copy from, or to read.
-var templateEndings = []string{".dist", ".example", ".gotmpl", ".j2", ".jinja", ".jinja2", ".md", ".sample", ".template", ".tmpl", ".tpl"}
+// exampleEndings are endings of files that are meant to be no documents: to copy from, or to read.
+var exampleEndings = []string{".dist", ".example", ".md", ".sample"}
 
-// ListUnread lists the documents that a person took out of a fleet, and left in a file that is not read: a file with
-// another ending than .yaml and .yml, such as .bak or .disabled. A file that does not parse holds none.
+// templateEndings are endings of files that a program makes documents of.
+var templateEndings = []string{".erb", ".gotmpl", ".hbs", ".in", ".j2", ".jinja", ".jinja2", ".mustache", ".template", ".tmpl", ".tpl"}
+
+// ListUnread lists the documents that stand in a file that is not read: a file with another ending than .yaml and .yml,
+// such as .bak, .disabled or .j2. A file that does not parse holds none, except for a template.
 func ListUnread(file string, data []byte) (found []Unread) {
-	if len(data) > schemas.MaxFile || slices.Contains(templateEndings, strings.ToLower(path.Ext(file))) ||
-		!bytes.Contains(data, versionPrefix) {
+	ending := strings.ToLower(path.Ext(file))
+	if len(data) > schemas.MaxFile || slices.Contains(exampleEndings, ending) || !hasWords(data) {
 		return nil
 	}
+	isTemplate := slices.Contains(templateEndings, ending)
 	roots, problem := yamltext.ParseDocuments(data, schemas.MaxFile)
 	if problem != nil {
+		if isTemplate && !bytes.HasPrefix(data, []byte("#!")) { // a script may print a document
+			return findByLines(data)
+		}
 		return nil
 	}
-	for _, root := range roots {
-		if declaresVersion(root) {
-			found = append(found, describeUnread(root))
+	for _, root := range listItems(roots) {
+		if !isMeant(root) && (!hasKind(root) || !fitsKind(root)) {
+			continue
 		}
+		document := describeUnread(root)
+		if isTemplate && !nameGrammar.MatchString(document.Name) {
+			document.Name, document.Template = "", true
+		}
+		found = append(found, document)
+	}
+	return found
+}
+
+// Lines of a document in a text that is no YAML, such as a template before it is rendered.
+var (
+	documentVersion = regexp.MustCompile(`(?m)^apiVersion:[ \t]*["']?([^\s"'#]+)`)
+	documentKind    = regexp.MustCompile(`(?m)^kind:[ \t]*["']?(` + strings.Join(schemas.Kinds, "|") + `)\b`)
+	documentName    = regexp.MustCompile(`(?m)^(?:[ \t]+|metadata:[ \t]*\{[ \t]*)name:[ \t]*["']?([-a-z0-9]+)["']?[ \t]*(?:[#,}\r]|$)`)
+)
+
+// findByLines finds the documents in a text that is no YAML. Of a document without a plain name, a program is to fill in
+// the name.
+func findByLines(data []byte) (found []Unread) {
+	data = []byte(lineBreaks.Replace(string(data)))
+	versions := documentVersion.FindAllSubmatchIndex(data, -1)
+	for i, at := range versions {
+		end := len(data)
+		if i+1 < len(versions) {
+			end = versions[i+1][0]
+		}
+		version, document := strings.ToLower(string(data[at[2]:at[3]])), data[at[0]:end]
+		kind := documentKind.FindSubmatch(document)
+		if kind == nil || !strings.HasPrefix(version, ownGroup) && !isMisspelt(version) {
+			continue
+		}
+		u := Unread{Kind: string(kind[1]), Line: 1 + bytes.Count(data[:at[0]], []byte("\n")), Template: true}
+		if name := documentName.FindSubmatch(document); name != nil {
+			u.Name, u.Template = string(name[1]), false
+		}
+		found = append(found, u)
 	}
 	return found
 }
@@ -66,11 +111,11 @@ var lineBreaks = strings.NewReplacer("\r\n", "\n", "\r", "\n", "\u0085", "\n", "
 // text of many lines.
 var (
 	contentLine   = regexp.MustCompile(`(?m)^[ \t]*(?:[^#\s.-]|-[^-]|--[^-]|\.[^.]|---+[ \t]*[^\s#-])`)
-	commentedLine = regexp.MustCompile(`(?m)^[ \t]*#+[ \t]*["']?apiVersion["']?[ \t]*:[ \t]*["']?ingot\.dev/`)
+	commentedLine = regexp.MustCompile(`(?im)^[ \t]*#+[ \t]*["']?apiVersion["']?[ \t]*:[ \t]*["']?(?:ingot|v[0-9])`)
 )
 
 // commentedVersion is a line of a document that is commented out.
-var commentedVersion = regexp.MustCompile(`^\s*#+\s*["']?apiVersion["']?\s*:\s*["']?ingot\.dev/`)
+var commentedVersion = regexp.MustCompile(`(?i)^\s*#+\s*["']?apiVersion["']?\s*:\s*["']?(?:ingot|v[0-9])`)
 
 // maxBefore is how many lines a commented document may have above apiVersion.
 const maxBefore = 10
@@ -124,7 +169,7 @@ func readCommented(lines []string, mark string) (document Unread, is bool) {
 		text.WriteString(rest + "\n")
 	}
 	roots, problem := yamltext.ParseDocuments([]byte(text.String()), schemas.MaxFile)
-	if problem != nil || len(roots) == 0 || !declaresVersion(roots[0]) {
+	if problem != nil || len(roots) == 0 || !isMeant(roots[0]) {
 		return Unread{}, false
 	}
 	document = describeUnread(roots[0])
@@ -139,5 +184,15 @@ func describeUnread(root *yaml.Node) Unread {
 		}
 		return fieldOf(node, field).Value
 	}
-	return Unread{Kind: text(root, "kind"), Name: text(fieldOf(root, "metadata"), "name"), Line: root.Line}
+	kind := text(root, "kind")
+	for _, known := range schemas.Kinds {
+		if strings.EqualFold(kind, known) {
+			kind = known
+		}
+	}
+	u := Unread{Kind: kind, Name: text(fieldOf(root, "metadata"), "name"), Line: root.Line}
+	if version := fieldOf(root, versionField); version != nil && version.Value != schemas.APIVersion {
+		u.Version = version.Value
+	}
+	return u
 }

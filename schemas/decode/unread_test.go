@@ -44,6 +44,8 @@ func TestListCommented(t *testing.T) {
 		"a document":                   {hostText, nil},
 		"a document with comments":     {"# a host\n" + hostText + "# protect: true\n", nil},
 		"prose that speaks of the API": {"# apiVersion: ingot.dev/v1alpha1 is what to write\n" + hostText, nil},
+		"another apiVersion":           {commentOut(strings.Replace(hostText, "ingot.dev/", "Ingot.io/", 1), "# "), []decode.Unread{{Kind: "Host", Name: "web-1", Line: 1, Commented: true, Version: "Ingot.io/v1alpha1"}}},
+		"a document of others":         {commentOut("apiVersion: v1\nkind: Secret\nmetadata: {name: a}\nspec: {}\n", "# ") + "a: 1\n", nil},
 		"an unknown kind":              {commentOut(strings.Replace(hostText, "Host", "Widget", 1), "# ") + "a: 1\n", nil},
 		"another YAML file":            {"a: 1\n", nil},
 	} {
@@ -63,6 +65,15 @@ func TestListUnread(t *testing.T) {
 		{"hosts/web-1.yaml.bak", hostText, host}, {"hosts/web-1.txt", hostText, host}, {"hosts/web-1.yml.disabled", hostText, host}, {"web-1", hostText, host},
 		{"hosts/web-1.yaml~", hostText, host}, {"hosts/web-1.yaml.off", "---\r\n" + strings.ReplaceAll(hostText, "\n", "\r\n"), []decode.Unread{{Kind: "Host", Name: "web-1", Line: 2}}},
 		{"hosts/web-1.yaml.example", hostText, nil}, {"hosts/README.md", hostText, nil}, {"hosts/web-1.bak", "a: 1\n", nil},
+		{"racks/web-1.yaml.j2", hostText, host}, {"web-1.tmpl", hostText, host}, {"racks/web-1.yaml.j2.example", hostText, nil},
+		{"racks/web-1.yaml.j2", strings.Replace(hostText, "workload: web", "workload: {{ w }}\n  {% if x %}", 1), host},
+		{"racks/web.yaml.j2", strings.Replace(hostText, "web-1", "{{ n }}", 1), []decode.Unread{{Kind: "Host", Line: 1, Template: true}}},
+		{"racks/web.yaml.j2", "{% for n in hosts %}\n---\n" + strings.Replace(hostText, "web-1", "web-{{ n }}", 1) + "{% endfor %}\n", []decode.Unread{{Kind: "Host", Line: 3, Template: true}}},
+		{"racks/make.sh.tmpl", "#!/bin/sh\n{{ x }}: y: z\ncat <<EOF\n" + hostText + "EOF\n", nil},
+		{"chart/templates/secret.yaml.tpl", "{{ if .x }}\napiVersion: v1\nkind: Secret\nmetadata: {name: a}\nspec: {}\n{{ end }}\n", nil},
+		{"web-1.txt", strings.Replace(hostText, "ingot.dev", "Ingot.io", 1), []decode.Unread{{Kind: "Host", Name: "web-1", Line: 1, Version: "Ingot.io/v1alpha1"}}},
+		{"web-1.txt", strings.TrimPrefix(hostText, "apiVersion: ingot.dev/v1alpha1\n"), host},
+		{"web-1.txt", "apiVersion: getambassador.io/v3\nkind: Host\nmetadata: {name: a}\nspec: {hostname: a}\n", nil},
 		{"steps/make.sh", "#!/bin/sh\ncat <<EOF\n" + hostText + "EOF\n", nil},
 	} {
 		if diff := cmp.Diff(test.want, decode.ListUnread(test.file, []byte(test.text))); diff != "" {

@@ -14,7 +14,7 @@ func SuggestWord(word string, candidates []string) string {
 		if len(word) > 63 {
 			break
 		}
-		if d := editDistance(strings.ToLower(word), strings.ToLower(candidate)); d < distance {
+		if d := EditDistance(strings.ToLower(word), strings.ToLower(candidate)); d < distance {
 			best, distance = candidate, d
 		}
 	}
@@ -29,7 +29,7 @@ func NearestWords(word string, candidates []string, most int) []string {
 	word = strings.ToLower(word[:min(len(word), 63)])
 	nearest := slices.Clone(candidates)
 	slices.SortFunc(nearest, func(a, b string) int {
-		return cmp.Or(editDistance(word, strings.ToLower(a))-editDistance(word, strings.ToLower(b)), cmp.Compare(a, b))
+		return cmp.Or(EditDistance(word, strings.ToLower(a))-EditDistance(word, strings.ToLower(b)), cmp.Compare(a, b))
 	})
 	return nearest[:min(len(nearest), most)]
 }
@@ -42,8 +42,8 @@ func ListChoices(candidates []string) string {
 	return "one of " + strings.Join(candidates, ", ")
 }
 
-// editDistance is the Levenshtein distance.
-func editDistance(a, b string) int {
+// EditDistance is the Levenshtein distance of two texts, in bytes.
+func EditDistance(a, b string) int {
 	row := make([]int, len(b)+1)
 	for j := range row {
 		row[j] = j
