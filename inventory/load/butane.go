@@ -67,6 +67,7 @@ func (l *loader) readConfig(t *tree, workload schemas.Document, file string) *bu
 		findings = butane.CheckDocument(file, root)
 	}
 	if root != nil {
+		l.warnAboutTexts(file, root)
 		findings = append(findings, l.readLocalFiles(t, c, root)...)
 		c.digests = butane.DigestConfig(root, butane.Files{Data: c.butane.Files, Executable: c.butane.Executable})
 		findings = append(findings, l.noteReferences(c, root)...)
@@ -140,7 +141,7 @@ func (l *loader) readLocalFiles(t *tree, c *butaneConfig, root *yaml.Node) []sch
 				t.referenced[file.shown] = true
 			}
 			if l.checkPointer(file.shown, file.Data, installsPointer) {
-				l.warnAboutReferences(file.shown, file.Data, includedFile)
+				l.addFindings(refs.WarnInFile(file.shown, file.Data, includedFile)...)
 			}
 			c.butane.Files[file.name] = file.Data
 			blobs[file.name] = fmt.Sprintf("%s %s %t", file.name, file.Blob, file.Executable)

@@ -267,6 +267,9 @@ func (l *loader) decodeFile(file string, f inventory.File) decodedFile {
 	}
 	if d, known = l.before.files[at]; !known {
 		d.documents, d.findings = decode.DecodeFile(file, f.Data)
+		if len(d.findings) == 0 { // with an error each warning would be a second finding at its place
+			d.findings = warnAboutFields(file, f.Data)
+		}
 		d.commented = decode.ListCommented(f.Data)
 		d.damage = findDamage(d.documents, f.Data)
 	}

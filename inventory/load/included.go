@@ -4,10 +4,13 @@ import (
 	"bytes"
 	"fmt"
 	"regexp"
-	"unicode/utf8"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
 
 	"github.com/gitmetal/ingot/inventory/refs"
 	"github.com/gitmetal/ingot/schemas"
+	"github.com/gitmetal/ingot/schemas/yamltext"
 )
 
 // useFile gives a file that a document or a Butane config names, as far as the tree has the file, and reports content
@@ -63,49 +66,96 @@ func findPointer(data []byte) string {
 	}
 }
 
-// Ways in which a file is used as it is: where references count instead, and what to do.
+// Where references count, of texts that are used as they are.
 var (
-	includedFile = [2]string{"in the Butane file only", "write the text there, below inline:"}
-	stepFile     = [2]string{"in the arguments of a step only", "write it below args: where the Step is used; a script finds it in INGOT_ARG_NAME"}
+	includedFile = refs.Use{Counts: "in the Butane file only", Hint: "write the text there, below inline:"}
+	stepFile     = refs.Use{Counts: "in the arguments of a step only",
+		Hint: "write it below args: where the Step is used; a script finds it in INGOT_ARG_NAME"}
+	runFile    = refs.Use{Counts: "in spec.run.boot.files only", Hint: "write the value itself; a script finds what it is given in INGOT_ARG_NAME"}
+	plainField = refs.Use{Counts: "in the Butane file and in the arguments of steps only", Hint: "write the value itself"}
 )
 
-// warnAboutReferences reports references in a file that is used as it is. Each line with a reference is reported once.
-func (l *loader) warnAboutReferences(file string, data []byte, use [2]string) {
-	if !bytes.Contains(data, []byte("${")) || bytes.IndexByte(data, 0) >= 0 || !utf8.Valid(data) {
-		return
+// countingFields are the fields, by kind, in which references count, or are refused.
+var countingFields = map[string]*regexp.Regexp{
+	schemas.KindHost:     regexp.MustCompile(`^spec\.steps\[\d+\]\.args\b`),
+	schemas.KindWorkload: regexp.MustCompile(`^spec\.(steps\[\d+\]\.args|run\.boot\.files\[\d+\]\.content)\b`),
+	schemas.KindStep:     regexp.MustCompile(`^spec\.bmc\.bios\b`),
+	schemas.KindRule:     regexp.MustCompile(`^spec\b`),
+}
+
+// refusedField is a field of a Workload in which a reference is an error, which package work finds.
+var refusedField = regexp.MustCompile(`^spec\.run\.(args|items|boot\.arguments)\b`)
+
+// warnAboutFields warns of references in the fields of documents in which none counts.
+func warnAboutFields(file string, data []byte) (findings []schemas.Finding) {
+	if !bytes.Contains(data, []byte("$")) {
+		return nil
 	}
-	number := 0
-	for line := range bytes.Lines(data) {
-		number++
-		found := refs.FindWritten(string(line))
-		if len(found) == 0 {
-			continue
-		}
-		at := bytes.Index(line, []byte(found[0]))
-		l.addFindings(schemas.Finding{
-			Position: schemas.Position{File: file, Line: number, Col: utf8.RuneCount(line[:at]) + 1},
-			Severity: schemas.Warning,
-			Message:  found[0] + " stays as it is: references count " + use[0],
-			Hint:     use[1],
+	roots, _ := yamltext.ParseDocuments(data, schemas.MaxFile)
+	for _, root := range roots {
+		kind := ""
+		eachText(root, "", func(field string, node *yaml.Node) {
+			if field == "kind" {
+				kind = node.Value
+			}
 		})
+		eachText(root, "", func(field string, node *yaml.Node) {
+			at := schemas.Position{File: file, Line: node.Line, Col: node.Column}
+			if warning, found := warnAboutField(kind, field, node.Value, at); found {
+				warning.Field = field
+				findings = append(findings, warning)
+			}
+		})
+	}
+	return findings
+}
+
+// warnAboutField warns of a reference in the text of a field.
+func warnAboutField(kind, field, text string, at schemas.Position) (warning schemas.Finding, found bool) {
+	use, counts := plainField, countingFields[kind]
+	if kind == schemas.KindWorkload {
+		use.Hint += ", in a Workload for each value"
+	}
+	written, overlooked := refs.FindWritten(text), refs.FindOverlooked(text)
+	switch {
+	case kind == schemas.KindSecret: // its texts may be secrets
+		return warning, false
+	case kind == schemas.KindWorkload && refusedField.MatchString(field) && len(refs.FindReferences(text)) > 0:
+		return warning, false
+	case counts != nil && counts.MatchString(field):
+		if len(overlooked) > 0 {
+			return refs.WarnOverlooked(overlooked[0], at), true
+		}
+	case len(written) > 0:
+		return use.Warn(written[0], at), true
+	}
+	return warning, false
+}
+
+// eachText visits the scalars of a document with the names of their fields.
+func eachText(node *yaml.Node, field string, visit func(string, *yaml.Node)) {
+	switch node.Kind {
+	case yaml.ScalarNode:
+		visit(field, node)
+	case yaml.SequenceNode:
+		for i, item := range node.Content {
+			eachText(item, fmt.Sprintf("%s[%d]", field, i), visit)
+		}
+	case yaml.MappingNode:
+		for i := 0; i+1 < len(node.Content); i += 2 {
+			eachText(node.Content[i+1], strings.TrimPrefix(field+"."+node.Content[i].Value, "."), visit)
+		}
 	}
 }
 
-// warnAboutInstall reports references in the fields of spec.install, which are taken as they are.
-func (l *loader) warnAboutInstall(d schemas.Document, install schemas.Install) {
-	fields := map[string]string{"spec.install.image.url": install.Image.URL}
-	for name, list := range map[string][]string{"kernelArguments": install.KernelArguments,
-		"deleteKernelArguments": install.DeleteKernelArguments} {
-		for i, argument := range list {
-			fields[fmt.Sprintf("spec.install.%s[%d]", name, i)] = argument
+// warnAboutTexts warns of texts in a Butane config that are meant as references, and are taken for other text.
+func (l *loader) warnAboutTexts(file string, root *yaml.Node) {
+	yamltext.WalkNodes(root, func(node *yaml.Node) {
+		if node.Kind != yaml.ScalarNode {
+			return
 		}
-	}
-	for field, text := range fields {
-		if found := refs.FindWritten(text); len(found) > 0 {
-			warning := d.ErrorAt(field, "write the value itself, in a Workload for each value",
-				"%s stays as it is: references count in the Butane file and in the arguments of steps only", found[0])
-			warning.Severity = schemas.Warning
-			l.addFindings(warning)
+		if found := refs.FindOverlooked(node.Value); len(found) > 0 {
+			l.addFindings(refs.WarnOverlooked(found[0], schemas.Position{File: file, Line: node.Line, Col: node.Column}))
 		}
-	}
+	})
 }

@@ -52,6 +52,7 @@ func TestFindingsOfInjectFiles(t *testing.T) {
 		"{path: /etc/a, from: files/b, base64: aGk=}":                             {"from and base64 are both set"},
 		"{path: /etc/a, mode: 0644}":                                              {"YAML readers do not agree"},
 		"{path: /etc/a, owner: root}":                                             {"want integer"},
+		"{path: /etc/a, from: files/b}":                                           {"files/b:1:2: warning: ${vars.site} stays as it is: references count in content only"},
 		"{path: /etc/a, source: b}":                                               {"additional properties 'source' not allowed"},
 		"{path: /etc/a, content: \"x ${secret.bmc.password}\"}":                   {"not the whole of the text"},
 		"{path: /etc/a, content: \"${machine.mac}\"}":                             {"there is no ${machine.mac}"},
@@ -60,7 +61,7 @@ func TestFindingsOfInjectFiles(t *testing.T) {
 		"{path: /etc/a, partition: \"disk:1\"}":                                   {"does not match pattern"},
 	} {
 		files := injects(file)
-		files["files/b"] = "b"
+		files["files/b"] = "b${vars.site}"
 		_, findings := load.Fleet(snapshot(files), nil)
 		var all []string
 		for _, f := range findings {

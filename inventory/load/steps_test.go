@@ -24,7 +24,7 @@ func stepFleet(workload, host string) map[string]string {
 			delete(files, file)
 		}
 	}
-	files["hosts/web-1.yaml"] = hostFile("web-1", "  workload: stepped\n  vars: {site: fra1, trap: \"${secret.bmc.password}\"}\n"+host)
+	files["hosts/web-1.yaml"] = hostFile("web-1", "  workload: stepped\n  vars: {site: fra1}\n"+host)
 	files["workloads/stepped.yaml"] = apiVersion + "kind: Workload\nmetadata: {name: stepped}\nspec:\n  install: {image: {url: os.raw, sha256: \"" + imageA + "\"}}\n" + workload
 	files["steps/all.yaml"] = apiVersion + "kind: Step\nmetadata: {name: mend}\nspec:\n  script: steps/run.sh\n  timeout: 20m\n  attempts: 2\n  repeatable: false\n  args:\n    type: object\n    properties:\n" +
 		"      site: {type: string}\n      level: {type: integer, default: 3}\n      password: {type: string, x-ingot-secret: true}\n" +
@@ -108,8 +108,13 @@ func TestDocumentedSteps(t *testing.T) {
 // A var whose value looks like a reference to a secret stays a text.
 func TestAVarIsNoSecret(t *testing.T) {
 	t.Parallel()
-	list := loadSteps(t, stepFleet("  steps: [{step: mend, args: {site: \"${vars.trap}\"}}, {step: install}]\n", ""))
-	if got := list[0]; got.Args["site"] != "${secret.bmc.password}" || len(got.Secrets) != 0 {
+	files := stepFleet("  steps: [{step: mend, args: {site: \"${vars.trap}\"}}, {step: install}]\n", "")
+	files["hosts/web-1.yaml"] = strings.Replace(files["hosts/web-1.yaml"], "{site: fra1}", "{site: fra1, trap: \"${secret.bmc.password}\"}", 1)
+	fleet, findings := load.Fleet(snapshot(files), nil)
+	if len(findings) != 1 || !strings.Contains(findings[0].String(), "warning: spec.vars.trap: ${secret.bmc.password} stays as it is") {
+		t.Fatalf("findings %v, want a warning of the var alone", findings)
+	}
+	if got := fleet.Hosts["web-1"].Workload.Steps[0]; got.Args["site"] != "${secret.bmc.password}" || len(got.Secrets) != 0 {
 		t.Errorf("arguments %v, secrets %v, want a text and no secret", got.Args, got.Secrets)
 	}
 }

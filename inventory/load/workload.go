@@ -10,6 +10,7 @@ import (
 
 	"github.com/gitmetal/ingot/inventory"
 	"github.com/gitmetal/ingot/inventory/load/steplist"
+	"github.com/gitmetal/ingot/inventory/refs"
 	"github.com/gitmetal/ingot/inventory/runs"
 	"github.com/gitmetal/ingot/inventory/settings"
 	"github.com/gitmetal/ingot/inventory/work"
@@ -33,7 +34,7 @@ func (l *loader) prepareWorkloads(t *tree) {
 	t.stepTree = l.steps.ReadTree(steplist.Source{Steps: t.steps(), ReadFile: read, UseFile: func(file string) ([]byte, bool, bool) {
 		data, has, usable := read(file)
 		if usable {
-			l.warnAboutReferences(file, data, stepFile)
+			l.addFindings(refs.WarnInFile(file, data, stepFile)...)
 		}
 		return data, has, usable
 	}})
@@ -58,7 +59,6 @@ func (l *loader) prepareWorkloads(t *tree) {
 			PhoneHome:         cmp.Or(install.PhoneHome, schemas.PhoneHomeRequired),
 			OtherDisksAllowed: install.OtherDisks == schemas.OtherDisksAllowed,
 		}}
-		l.warnAboutInstall(d, *install)
 		r.entries = l.steps.ListEntries(t.stepTree, d)
 		if install.Butane != "" {
 			r.config = l.readConfig(t, d, install.Butane)
@@ -87,7 +87,9 @@ func (l *loader) keepWork(t *tree, d schemas.Document) {
 	}
 	l.addFindings(r.Findings...)
 	for _, file := range r.Files {
-		l.useFile(t, file)
+		if data, usable := l.useFile(t, file); usable {
+			l.addFindings(refs.WarnInFile(file, data, runFile)...)
+		}
 	}
 	t.works[d.Name] = r.Work
 }

@@ -100,7 +100,7 @@ func TestConfigDrive(t *testing.T) {
 			t.Errorf("%s: inputs %s, inline %s, without a drive %s", name, w.Inputs, inline.Inputs, plain.Inputs)
 		}
 	}
-	file["cloud/web.yaml"] = "#!/bin/sh\necho ${vars.site} ${HOME}\n"
+	file["cloud/web.yaml"] = "#!/bin/sh\necho ${site} ${HOME}\n"
 	if drive, _ := steps.ReadDrive(loadWorkload(t, file).Steps[0].Args); drive.UserData != file["cloud/web.yaml"] {
 		t.Errorf("a script became %q", drive.UserData)
 	}
@@ -110,6 +110,7 @@ func TestConfigDrive(t *testing.T) {
 func TestFindingsOfConfigDrive(t *testing.T) {
 	t.Parallel()
 	for drive, want := range map[string]string{
+		"{userDataFrom: cloud/run.sh}":                 "cloud/run.sh:2:6: warning: ${ vars.site } stays as it is: references, such as ${vars.site}, count in a cloud-config only",
 		"{userDataFrom: none.yaml}":                    "there is no file none.yaml",
 		"{userDataFrom: cloud/list.yaml}":              "is no object of cloud-init's modules",
 		"{userDataFrom: cloud/bad.yaml}":               "cloud/bad.yaml",
@@ -123,6 +124,7 @@ func TestFindingsOfConfigDrive(t *testing.T) {
 	} {
 		files := imageFleet(drives(drive))
 		files["cloud/web.yaml"], files["cloud/list.yaml"], files["cloud/bad.yaml"] = "#cloud-config\n{}\n", "#cloud-config\n- a\n", "#cloud-config\na: [\n"
+		files["cloud/run.sh"] = "#!/bin/sh\necho ${ vars.site } ${HOME:-x}\n"
 		_, findings := load.Fleet(snapshot(files), nil)
 		var all []string
 		for _, f := range findings {

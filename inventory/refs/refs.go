@@ -5,6 +5,7 @@ package refs
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"regexp"
 	"strings"
@@ -36,7 +37,7 @@ func (r Ref) String() string {
 // reference matches $${ (an escaped ${), a reference, and texts that were probably meant as one.
 var reference = regexp.MustCompile(`\$\$\{|` +
 	`\$\{(?:vars\.([A-Za-z_][A-Za-z0-9_]*)|secret\.([a-z0-9][-a-z0-9]*)\.([A-Za-z0-9_][-A-Za-z0-9_.]*))\}|` +
-	`(?i:\$\{\s*(?:vars?|secrets?|machine)\.[^}]*\}?)`)
+	`(?i:\$\{\s*(?:vars?|secrets?|machine)\.[^}\n]*\}?)`)
 
 // ExpandReferences replaces the references in a YAML document by the results of lookup, in the parsed nodes and never
 // in the text: a value stays one value, and a text, whatever the result contains. $${ stands for ${; any other ${…}
@@ -117,7 +118,7 @@ func ReplaceInText(text string, lookup func(Ref) (string, error)) (string, error
 		}
 		ref, ok := parseRef(match)
 		if !ok {
-			failed = cmp.Or(failed, fmt.Errorf(notReference, match))
+			failed = cmp.Or(failed, errors.New(refuse(match)))
 			return match
 		}
 		value, err := lookup(ref)
@@ -140,19 +141,6 @@ func FindReferences(text string) (found []Ref) {
 	return found
 }
 
-// FindWritten lists the texts that a person wrote as references, in order, where nothing replaces references:
-// ${machine.name}, which inject-files knows, among them.
-func FindWritten(text string) (found []string) {
-	for _, match := range reference.FindAllString(text, -1) {
-		if _, ok := parseRef(match); ok || strings.HasPrefix(match, "${machine.") {
-			found = append(found, match)
-		}
-	}
-	return found
-}
-
-const notReference = "%s is not a reference: write ${vars.name} or ${secret.name.key}, or $${ for the two characters"
-
 func (e *expander) expandScalar(node *yaml.Node) {
 	before := node.Value
 	after := reference.ReplaceAllStringFunc(before, func(match string) string {
@@ -161,7 +149,7 @@ func (e *expander) expandScalar(node *yaml.Node) {
 		}
 		ref, ok := parseRef(match)
 		if !ok {
-			e.addFinding(node, notReference, match)
+			e.addFinding(node, "%s", refuse(match))
 			return match
 		}
 		value, err := e.lookup(ref, e.positionOf(node))

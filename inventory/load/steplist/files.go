@@ -9,12 +9,19 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
+	"github.com/gitmetal/ingot/inventory/refs"
 	"github.com/gitmetal/ingot/schemas"
 	"github.com/gitmetal/ingot/schemas/yamltext"
 )
 
 // cloudConfig begins a file of user data that is an object of cloud-init's modules: references in its values are replaced.
 const cloudConfig = "#cloud-config"
+
+// Where references count, of files of the commit that are used as they are.
+var (
+	injectedFile = refs.Use{Counts: "in content only", Hint: "write the text there, in place of from"}
+	userData     = refs.Use{Counts: "in a cloud-config only", Hint: "write the file as #cloud-config, or the text below userData:"}
+)
 
 // inlineFiles puts the files of the commit that the arguments of a use name into the arguments: their content counts as an
 // argument, and their names do not.
@@ -57,6 +64,7 @@ func (r *Reader) inlineInjected(t Tree, d schemas.Document, field string, args m
 				delete(file, "from")
 				at := fmt.Sprintf("%s.args.files[%d].from", field, i)
 				if data, ok := r.readNamed(t, d, at, from); ok {
+					r.Report(refs.WarnInFile(fmt.Sprint(from), data, injectedFile)...)
 					if _, twice := file["base64"]; twice {
 						r.Report(d.ErrorAt(at, "keep one of them", "from and base64 are both set"))
 					}
@@ -80,6 +88,7 @@ func (r *Reader) readUserData(t Tree, d schemas.Document, field string, from any
 	case !ok:
 		return nil
 	case !isCloudConfig(data):
+		r.Report(refs.WarnInFile(fmt.Sprint(from), data, userData)...)
 		return strings.ReplaceAll(string(data), "${", "$${")
 	}
 	roots, problem := yamltext.ParseDocuments(data, schemas.MaxFile)
