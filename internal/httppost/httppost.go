@@ -17,6 +17,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -145,8 +146,7 @@ func (c *Client) explain(response *http.Response, said string, now time.Time) An
 	code := response.StatusCode
 	a := Answer{Status: code, RetryAfter: ReadRetryAfter(response.Header, now),
 		Said: cut(strings.ToValidUTF8(strings.Join(strings.Fields(c.mask(said)), " "), "?"))}
-	limited := code == http.StatusTooManyRequests || code == http.StatusForbidden && a.RetryAfter > 0
-	a.Down = limited || code >= 500 || code == http.StatusRequestTimeout
+	a.Down = IsLimited(code, response.Header) || code >= 500 || code == http.StatusRequestTimeout
 	host := response.Request.URL.Host
 	switch target := response.Header.Get("Location"); {
 	case code >= 300 && code < 400 && target != "":
@@ -183,7 +183,8 @@ func cut(text string) string {
 }
 
 // ReadRetryAfter reads how long a server asks to wait: Retry-After in seconds or as a date (RFC 9110, 10.2.3), or,
-// where X-RateLimit-Remaining is 0, X-RateLimit-Reset in seconds since 1970, as GitHub has it.
+// where no request is left, the reset of the limit: X-RateLimit-Reset as GitHub has it, or RateLimit-Reset as GitLab has
+// it, both in seconds since 1970, or in seconds from now as others have it.
 func ReadRetryAfter(header http.Header, now time.Time) time.Duration {
 	text := header.Get("Retry-After")
 	if seconds, err := strconv.ParseInt(text, 10, 32); err == nil {
@@ -192,11 +193,32 @@ func ReadRetryAfter(header http.Header, now time.Time) time.Duration {
 	if at, err := http.ParseTime(text); err == nil {
 		return max(0, at.Sub(now))
 	}
-	if header.Get("X-Ratelimit-Remaining") != "0" {
-		return 0
-	}
-	if at, err := strconv.ParseInt(header.Get("X-Ratelimit-Reset"), 10, 64); err == nil {
-		return max(0, time.Unix(at, 0).Sub(now))
+	for _, prefix := range limitPrefixes {
+		if strings.TrimSpace(header.Get(prefix+"Remaining")) != "0" {
+			continue
+		}
+		at, err := strconv.ParseInt(strings.TrimSpace(header.Get(prefix+"Reset")), 10, 64)
+		switch {
+		case err != nil || at < 0:
+		case at < oldestReset:
+			return time.Duration(at) * time.Second
+		default:
+			return max(0, time.Unix(at, 0).Sub(now))
+		}
 	}
 	return 0
+}
+
+// limitPrefixes begin the names of the headers of a limit: of GitHub, Azure DevOps and others, and of GitLab.
+var limitPrefixes = []string{"X-Ratelimit-", "Ratelimit-"}
+
+// oldestReset is the earliest time, in seconds since 1970, that is no number of seconds from now: 2001.
+const oldestReset = 1_000_000_000
+
+// IsLimited reports whether a server answers that it takes no request for now, and not that it forbids the request: too
+// many requests, or, as GitHub has it, Forbidden with a word about the limit.
+func IsLimited(code int, header http.Header) bool {
+	none := func(prefix string) bool { return strings.TrimSpace(header.Get(prefix+"Remaining")) == "0" }
+	return code == http.StatusTooManyRequests ||
+		code == http.StatusForbidden && (header.Get("Retry-After") != "" || slices.ContainsFunc(limitPrefixes, none))
 }

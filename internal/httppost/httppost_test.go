@@ -100,6 +100,10 @@ func TestPost(t *testing.T) {
 		"too many, less than nothing": {says(429, "", "Retry-After", "-5"), "429", true, 0},
 		"secondary limit of GitHub":   {says(403, "limit", "Retry-After", "60"), "403", true, time.Minute},
 		"primary limit of GitHub":     {says(403, "limit", "X-RateLimit-Remaining", "0", "X-RateLimit-Reset", fmt.Sprint(later.Unix())), "403", true, time.Hour},
+		"a limit of GitHub, no end":   {says(403, "limit", "X-RateLimit-Remaining", "0"), "403", true, 0},
+		"a limit of GitLab":           {says(429, "limit", "RateLimit-Remaining", "0", "RateLimit-Reset", fmt.Sprint(later.Unix())), "429", true, time.Hour},
+		"a limit, seconds from now":   {says(429, "limit", "RateLimit-Remaining", "0", "RateLimit-Reset", "90"), "429", true, 90 * time.Second},
+		"a limit, nonsense":           {says(429, "limit", "RateLimit-Remaining", "0", "RateLimit-Reset", "-9"), "429", true, 0},
 		"GitHub has room":             {says(403, "no", "X-RateLimit-Remaining", "5", "X-RateLimit-Reset", fmt.Sprint(later.Unix())), "403", false, 0},
 		"a huge header":               {says(200, "", "X-Much", strings.Repeat("x", 1<<20)), "does not answer", true, 0},
 	} {

@@ -14,6 +14,8 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -60,17 +62,24 @@ func TestAnswersOfTheServer(t *testing.T) {
 			_, _ = io.WriteString(w, body)
 		}
 	}
+	const limited = "the server asked for a pause (403 Forbidden, its limit of requests): ingot asks again after it"
+	const forbidden = "the server forbids it (403): let the account of fleet.username read the repository and push to ingot's branches"
 	const notGit = "the answer is not Git's, but perhaps a page to log in: write the URL that `git clone` takes into fleet.url"
 	for name, test := range map[string]struct {
 		answer http.HandlerFunc
 		want   string
 	}{
 		"401":                 {says(401, "who\nare you", "WWW-Authenticate", "Basic"), "the server refuses our credentials (401): check fleet.username and fleet.passwordFile"},
-		"403":                 {says(403, "<html>no</html>"), "the server forbids it (403): let the account of fleet.username read the repository and push to ingot's branches"},
+		"403":                 {says(403, "<html>no</html>"), forbidden},
 		"404":                 {says(404, "not found"), "there is no such repository, or not for this account: check fleet.url, then what the account may read"},
 		"400":                 {says(400, "Client sent an HTTP request to an HTTPS server."), "the server does not take the request (400 Bad Request): check fleet.url, and whether it must be https"},
 		"429":                 {says(429, "slow"), "the server has had too many requests (429 Too Many Requests): if that stays so, raise fleet.poll"},
 		"429, Retry-After":    {says(429, "slow", "Retry-After", "120"), "the server asked for a pause (429 Too Many Requests): ingot asks again after it"},
+		"403, Retry-After":    {says(403, "limit", "Retry-After", "60"), limited},
+		"403 of GitHub":       {says(403, "limit", "X-RateLimit-Remaining", "0", "X-RateLimit-Reset", "4102444800"), limited},
+		"403, a reset gone":   {says(403, "limit", "X-RateLimit-Remaining", "0", "X-RateLimit-Reset", "1600000000"), limited},
+		"403 with room":       {says(403, "no", "X-RateLimit-Remaining", "4999", "X-RateLimit-Reset", "4102444800"), forbidden},
+		"429 of GitLab":       {says(429, "slow", "RateLimit-Remaining", "0", "RateLimit-Reset", "4102444800"), "the server asked for a pause (429 Too Many Requests): ingot asks again after it"},
 		"500":                 {says(500, "a\nb"), "the server, or a proxy before it, fails (500 Internal Server Error): look at its log; ingot asks again"},
 		"502":                 {says(502, "<html>\n<body>Bad gateway"), "the server, or a proxy before it, fails (502 Bad Gateway): look at its log; ingot asks again"},
 		"503, Retry-After":    {says(503, "", "Retry-After", "120"), "the server asked for a pause (503 Service Unavailable): ingot asks again after it"},
@@ -84,6 +93,13 @@ func TestAnswersOfTheServer(t *testing.T) {
 			}
 			http.Redirect(w, q, "/login", http.StatusFound)
 		}, notGit},
+		"a circle": {func(w http.ResponseWriter, q *http.Request) {
+			http.Redirect(w, q, q.URL.String(), http.StatusFound)
+		}, "it redirects in a circle: write the URL that `git clone` takes into fleet.url, or mend the proxy before it"},
+		"a circle over another name": {func(w http.ResponseWriter, q *http.Request) {
+			_, port, _ := net.SplitHostPort(q.Host)
+			http.Redirect(w, q, "http://localhost:"+port+q.URL.String(), http.StatusFound)
+		}, "it redirects in a circle: write the URL that `git clone` takes into fleet.url, or mend the proxy before it"},
 		"a closed connection": {func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, "the server closed the connection early: look at its log; ingot asks again"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -131,48 +147,74 @@ func TestAnswersToAPush(t *testing.T) {
 }
 
 // A pause that a server asks for is kept: it gets no request before the pause is over, and no wish is kept longer than an
-// hour.
+// hour. Some say so with 403, of which go-git drops the header; it is read over TLS with authorities of fleet.ca too.
 func TestAPauseIsKept(t *testing.T) {
 	t.Parallel()
-	for asked, kept := range map[string]time.Duration{"120": 2 * time.Minute, "864000": time.Hour} {
-		r := overHTTP(t)
-		commits := r.history(t, 2)
-		now, limited := time.Unix(1_800_000_000, 0), true
-		r.config.Now = func() time.Time { return now }
-		r.before = func(w http.ResponseWriter, _ *http.Request) bool {
-			if limited {
-				w.Header().Set("Retry-After", asked)
-				http.Error(w, "slow down", http.StatusTooManyRequests)
+	begin := time.Unix(1_800_000_000, 0)
+	reset := fmt.Sprint(begin.Add(2 * time.Minute).Unix())
+	const minutes = 2 * time.Minute
+	for name, test := range map[string]struct {
+		code   int
+		header map[string]string
+		kept   time.Duration
+		tls    bool
+	}{
+		"Retry-After":               {429, map[string]string{"Retry-After": "120"}, minutes, false},
+		"Retry-After, days":         {429, map[string]string{"Retry-After": "864000"}, time.Hour, false},
+		"a maintenance":             {503, map[string]string{"Retry-After": "120"}, minutes, false},
+		"a limit of GitHub":         {403, map[string]string{"X-RateLimit-Remaining": "0", "X-RateLimit-Reset": reset}, minutes, false},
+		"a limit of GitHub, TLS":    {403, map[string]string{"X-RateLimit-Remaining": "0", "X-RateLimit-Reset": reset}, minutes, true},
+		"a second limit of GitHub":  {403, map[string]string{"Retry-After": "120"}, minutes, false},
+		"a limit without an end":    {403, map[string]string{"X-RateLimit-Remaining": "0"}, time.Minute, false},
+		"a limit of GitLab":         {429, map[string]string{"RateLimit-Remaining": "0", "RateLimit-Reset": reset}, minutes, false},
+		"a limit, seconds from now": {429, map[string]string{"RateLimit-Remaining": "0", "RateLimit-Reset": "120"}, minutes, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := overHTTP(t)
+			if test.tls {
+				r = overTLS(t, r)
 			}
-			return limited
-		}
-		repo := open(t, r.config)
-		const want = "the server asked for a pause (429 Too Many Requests)"
-		for range 3 {
-			if _, err := repo.Latest(t.Context()); err == nil || !strings.Contains(err.Error(), want) {
-				t.Errorf("Latest = %v, want %q", err, want)
+			commits := r.history(t, 2)
+			now, limited := begin, true
+			r.config.Now = func() time.Time { return now }
+			r.before = func(w http.ResponseWriter, _ *http.Request) bool {
+				if limited {
+					for name, value := range test.header {
+						w.Header().Set(name, value)
+					}
+					http.Error(w, "slow down", test.code)
+				}
+				return limited
 			}
-			if _, err := repo.Publish(t.Context(), map[string][]byte{"a": nil}, "s"); err == nil || !strings.Contains(err.Error(), want) {
-				t.Errorf("Publish = %v, want %q", err, want)
+			repo := open(t, r.config)
+			want := fmt.Sprintf("the server asked for a pause (%d ", test.code)
+			for range 3 {
+				if _, err := repo.Latest(t.Context()); err == nil || !strings.Contains(err.Error(), want) {
+					t.Errorf("Latest = %v, want %q", err, want)
+				}
+				if _, err := repo.Publish(t.Context(), map[string][]byte{"a": nil}, "s"); err == nil || !strings.Contains(err.Error(), want) {
+					t.Errorf("Publish = %v, want %q", err, want)
+				}
+				now = now.Add(test.kept / 4)
 			}
-			now = now.Add(kept / 4)
-		}
-		if n := r.requests.Load(); n != 1 {
-			t.Errorf("Retry-After %s: the server got %d requests in the pause, want 1", asked, n)
-		}
-		limited, now = false, now.Add(kept/4)
-		if got, err := repo.Latest(t.Context()); err != nil || got.Trunk.Commit != commits[1] {
-			t.Errorf("Latest after the pause = %.12s, %v, want %.12s", got.Trunk.Commit, err, commits[1])
-		}
+			if n := r.requests.Load(); n != 1 {
+				t.Errorf("the server got %d requests in the pause, want 1", n)
+			}
+			limited, now = false, now.Add(test.kept/4)
+			if got, err := repo.Latest(t.Context()); err != nil || got.Trunk.Commit != commits[1] {
+				t.Errorf("Latest after the pause = %.12s, %v, want %.12s", got.Trunk.Commit, err, commits[1])
+			}
+		})
 	}
 }
 
 // What fails before a server over http or ssh answers is told with its cause.
 func TestNoWayToTheServer(t *testing.T) {
 	t.Parallel()
-	unknown := tlsServer(t, x509.Certificate{IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}})
+	unknown := tlsServer(t, x509.Certificate{IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}}, http.NotFoundHandler())
 	_, port, _ := net.SplitHostPort(unknown.Listener.Addr().String())
-	stale := tlsServer(t, x509.Certificate{IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, NotAfter: time.Now().Add(-time.Hour)})
+	stale := tlsServer(t, x509.Certificate{IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, NotAfter: time.Now().Add(-time.Hour)}, http.NotFoundHandler())
 	plain := httptest.NewServer(http.NotFoundHandler())
 	t.Cleanup(plain.Close)
 	free := freePort(t)
@@ -194,6 +236,13 @@ func TestNoWayToTheServer(t *testing.T) {
 			checkLine(t, c, test.want)
 		})
 	}
+	t.Run("a redirect to http", func(t *testing.T) {
+		t.Parallel()
+		server := tlsServer(t, x509.Certificate{IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}},
+			http.RedirectHandler(plain.URL+"/fleet.git/info/refs", http.StatusFound))
+		c := gitrepo.Config{URL: server.URL + "/fleet.git", CA: caOf(server), Branch: "main", StatusBranch: "s"}
+		checkLine(t, c, "it redirects from https to http, where anybody could read along: have the server, or its proxy, say https")
+	})
 	t.Run("the right authority", func(t *testing.T) {
 		t.Parallel()
 		c := gitrepo.Config{URL: unknown.URL + "/fleet.git", CA: caOf(unknown), Branch: "main", StatusBranch: "s"}
@@ -201,8 +250,20 @@ func TestNoWayToTheServer(t *testing.T) {
 	})
 }
 
-// tlsServer answers 404 with a certificate that it signed itself.
-func tlsServer(t *testing.T, certificate x509.Certificate) *httptest.Server {
+// overTLS puts a TLS server before a remote over http, with a certificate that fleet.ca names.
+func overTLS(t *testing.T, r *remote) *remote {
+	t.Helper()
+	behind, err := url.Parse(strings.TrimSuffix(r.config.URL, "/fleet.git"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := tlsServer(t, x509.Certificate{IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}}, httputil.NewSingleHostReverseProxy(behind))
+	r.config.URL, r.config.CA = server.URL+"/fleet.git", caOf(server)
+	return r
+}
+
+// tlsServer is a server with a certificate that it signed itself.
+func tlsServer(t *testing.T, certificate x509.Certificate, handler http.Handler) *httptest.Server {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -217,7 +278,7 @@ func tlsServer(t *testing.T, certificate x509.Certificate) *httptest.Server {
 	if err != nil {
 		t.Fatal(err)
 	}
-	server := httptest.NewUnstartedServer(http.NotFoundHandler())
+	server := httptest.NewUnstartedServer(handler)
 	server.Config.ErrorLog = log.New(io.Discard, "", 0)
 	server.TLS = &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: key}}}
 	server.StartTLS()

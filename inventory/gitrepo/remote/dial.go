@@ -2,6 +2,9 @@ package remote
 
 import (
 	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
 	"fmt"
 	"net"
 	nethttp "net/http"
@@ -29,13 +32,18 @@ func init() {
 	client.InstallProtocol("ssh", ackTransport{ssh.DefaultClient})
 }
 
-// webClient is the http client of go-git. Credentials do not follow a redirect to another host. A connection serves one
-// request: with a configured CA go-git makes a transport per fetch and would never close idle connections.
+// webClient is the http client of go-git. Credentials do not follow a redirect to another host.
 func webClient() transport.Transport {
+	return http.NewClient(&nethttp.Client{CheckRedirect: noteRedirect, Transport: watchedTransport{newWebTransport(nil)}})
+}
+
+// newWebTransport makes a transport that trusts the given authorities, or those of the system where they are nil. A
+// connection serves one request, so that none is left open.
+func newWebTransport(authorities *x509.CertPool) *nethttp.Transport {
 	dialer := &net.Dialer{Timeout: dialTimeout}
-	return http.NewClient(&nethttp.Client{CheckRedirect: noteRedirect, Transport: &nethttp.Transport{
+	return &nethttp.Transport{
 		Proxy: nethttp.ProxyFromEnvironment, DisableKeepAlives: true, TLSHandshakeTimeout: dialTimeout,
-		ForceAttemptHTTP2: false,
+		ForceAttemptHTTP2: false, TLSClientConfig: &tls.Config{RootCAs: authorities, MinVersion: tls.VersionTLS12},
 		DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
 			conn, err := dialer.DialContext(ctx, network, address)
 			if err != nil {
@@ -43,7 +51,19 @@ func webClient() transport.Transport {
 			}
 			return &limitedConn{Conn: conn, left: maxReceived}, nil
 		},
-	}})
+	}
+}
+
+// readAuthorities gives the authorities of the system with those of fleet.ca.
+func readAuthorities(pem []byte) (*x509.CertPool, error) {
+	pool, err := x509.SystemCertPool()
+	if err != nil {
+		pool = x509.NewCertPool()
+	}
+	if !pool.AppendCertsFromPEM(pem) {
+		return nil, errors.New("fleet.ca holds no certificate in PEM")
+	}
+	return pool, nil
 }
 
 // maxReceived bounds the bytes that one connection may receive: history and trees, compressed.

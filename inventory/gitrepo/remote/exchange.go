@@ -14,6 +14,9 @@ import (
 type exchange struct {
 	multiAck capability.Capability // asked for, although go-git leaves it out; "" for none
 	moved    string                // scheme and host of another server to which this one redirects
+	web      *nethttp.Transport    // of the server's authorities; nil for those of the system
+	code     int                   // of the last answer over http; 0 for none
+	header   nethttp.Header        // of that answer
 }
 
 type exchangeKey struct{}
@@ -35,6 +38,24 @@ func noteRedirect(request *nethttp.Request, via []*nethttp.Request) error {
 		exchangeOf(request.Context()).moved = request.URL.Scheme + "://" + request.URL.Host
 	}
 	return nil
+}
+
+// watchedTransport sends a request by the transport of its exchange, and notes what was answered: of 401, 403 and 404
+// go-git drops the header.
+type watchedTransport struct{ system *nethttp.Transport }
+
+// RoundTrip implements http.RoundTripper.
+func (t watchedTransport) RoundTrip(request *nethttp.Request) (*nethttp.Response, error) {
+	e, transport := exchangeOf(request.Context()), t.system
+	if e.web != nil {
+		transport = e.web
+	}
+	e.code, e.header = 0, nil
+	answer, err := transport.RoundTrip(request)
+	if err == nil {
+		e.code, e.header = answer.StatusCode, answer.Header
+	}
+	return answer, err
 }
 
 // ackTransport makes sessions that can ask for multi_ack. go-git takes that capability off what every server announces
@@ -75,27 +96,29 @@ func isDemanding(host string) bool {
 
 // isBadRequest reports whether a server answered over http that it does not take a request: 400.
 func isBadRequest(err error) bool {
-	code, _, _ := statusOf(err)
+	code, _ := statusOf(err)
 	return code == nethttp.StatusBadRequest
 }
 
 // fetchInOneRound runs a fetch, with multi_ack where the server is known to demand it. A server that refuses the
-// request is asked again with multi_ack, and known from then on.
+// request is asked again with multi_ack, and known from then on. The context has an exchange.
 func (s *Server) fetchInOneRound(ctx context.Context, fetch func(context.Context) error) error {
 	known, _ := s.multiAck.Load().(capability.Capability)
-	e := &exchange{multiAck: known}
-	err := fetch(withExchange(ctx, e))
+	e := exchangeOf(ctx)
+	e.multiAck = known
+	err := fetch(ctx)
 	for _, ask := range []capability.Capability{capability.MultiACK, capability.MultiACKDetailed} {
 		if known != "" || !isBadRequest(err) || ctx.Err() != nil {
 			break
 		}
-		again := fetch(withExchange(ctx, &exchange{multiAck: ask}))
+		e.multiAck = ask
+		again := fetch(ctx)
 		if !isBadRequest(again) {
 			s.multiAck.Store(ask)
 			return again
 		}
 	}
-	return explainMove(e, err)
+	return err
 }
 
 // movedError is a failure behind a redirect to another server.

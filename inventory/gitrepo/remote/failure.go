@@ -91,9 +91,12 @@ func (s *Server) describeRepository(err error) string {
 func (s *Server) describeAnswer(err error) string {
 	var moved movedError
 	var wait quietError
-	code, status, _ := statusOf(err)
+	code, status := statusOf(err)
+	redirect, isMoved := describeRedirect(err), errors.As(err, &moved)
 	switch {
-	case errors.As(err, &moved):
+	case redirect != "" && (redirect != notGit || !isMoved):
+		return redirect
+	case isMoved:
 		return fmt.Sprintf("it redirects to another server, %s, which is sent no credentials: "+
 			"write that server's address into fleet.url", moved.to)
 	case errors.Is(err, transport.ErrAuthenticationRequired) && s.auth == nil:
@@ -114,23 +117,46 @@ func (s *Server) describeAnswer(err error) string {
 			status)
 	case code != 0:
 		return fmt.Sprintf("the server does not take the request (%s): check fleet.url", status)
-	case errors.Is(err, pktline.ErrInvalidPktLen), errors.Is(err, packp.ErrEmptyInput),
-		strings.Contains(err.Error(), "http redirect:"):
-		return "the answer is not Git's, but perhaps a page to log in: write the URL that `git clone` takes into fleet.url"
+	case errors.Is(err, pktline.ErrInvalidPktLen), errors.Is(err, packp.ErrEmptyInput):
+		return notGit
 	default:
 		return ""
 	}
 }
 
+// describeRedirect tells of a redirect that Git does not follow. The words are go-git's.
+func describeRedirect(err error) string {
+	_, why, is := strings.Cut(err.Error(), "http redirect: ")
+	switch {
+	case !is:
+		return ""
+	case strings.HasPrefix(why, "too many"):
+		return "it redirects in a circle: write the URL that `git clone` takes into fleet.url, or mend the proxy before it"
+	case strings.HasPrefix(why, "changes scheme"):
+		return "it redirects from https to http, where anybody could read along: have the server, or its proxy, say https"
+	case strings.HasPrefix(why, "redirect on non-initial"):
+		return "it redirects in the midst of an exchange, which Git does not follow: write the URL behind the redirect " +
+			"into fleet.url"
+	default:
+		return notGit
+	}
+}
+
+const notGit = "the answer is not Git's, but perhaps a page to log in: write the URL that `git clone` takes into fleet.url"
+
 // statusOf gives the status of an answer over http and its code, 0 for none. go-git gives no answer for 401, 403, 404.
-func statusOf(err error) (code int, status string, header nethttp.Header) {
+func statusOf(err error) (code int, status string) {
 	var unexpected *plumbing.UnexpectedError
 	var answer *http.Err
 	if !errors.As(err, &unexpected) || !errors.As(unexpected.Err, &answer) {
-		return 0, "", nil
+		return 0, ""
 	}
-	code = answer.StatusCode()
-	return code, strings.TrimSpace(fmt.Sprint(code, " ", nethttp.StatusText(code))), answer.Response.Header
+	return answer.StatusCode(), nameStatus(answer.StatusCode())
+}
+
+// nameStatus names a status of http.
+func nameStatus(code int) string {
+	return strings.TrimSpace(fmt.Sprint(code, " ", nethttp.StatusText(code)))
 }
 
 // describeHostKey tells of a server's key over ssh, and of ours.

@@ -1,6 +1,7 @@
 package remote
 
 import (
+	"context"
 	nethttp "net/http"
 	"time"
 
@@ -21,20 +22,30 @@ type pause struct {
 	status string
 }
 
+// shortestPause is the pause after a limit that does not say when it ends, as GitHub asks for.
+const shortestPause = time.Minute
+
 // ask runs an exchange, unless the server asked for a pause that is not over: with 429 or 503 and Retry-After, or as
-// GitHub says it.
-func (s *Server) ask(exchange func() error) error {
+// GitHub and GitLab say it. GitHub says it with 403, of which go-git drops the header.
+func (s *Server) ask(ctx context.Context, run func(context.Context) error) error {
 	if p := s.pause.Load(); p != nil && s.now().Before(p.until) {
 		return quietError{p.status}
 	}
-	err := exchange()
-	code, status, header := statusOf(err)
-	if code != nethttp.StatusTooManyRequests && code != nethttp.StatusServiceUnavailable {
+	e := &exchange{web: s.web}
+	err := explainMove(e, run(withExchange(ctx, e)))
+	code, header := e.code, e.header
+	isForbidden := code == nethttp.StatusForbidden
+	limited := httppost.IsLimited(code, header)
+	if err == nil || !limited && code != nethttp.StatusServiceUnavailable {
 		return err
 	}
-	if wanted := min(httppost.ReadRetryAfter(header, s.now()), maxPause); wanted > 0 {
-		s.pause.Store(&pause{s.now().Add(wanted), status})
-		return quietError{status}
+	wanted, status := min(httppost.ReadRetryAfter(header, s.now()), maxPause), nameStatus(code)
+	if isForbidden {
+		wanted, status = max(wanted, shortestPause), status+", its limit of requests"
 	}
-	return err
+	if wanted <= 0 {
+		return err
+	}
+	s.pause.Store(&pause{s.now().Add(wanted), status})
+	return quietError{status}
 }

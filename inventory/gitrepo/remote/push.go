@@ -34,7 +34,7 @@ func (s *Server) DeleteRef(ctx context.Context, command packp.Command) error {
 
 // updateRef changes one ref. A deletion has no pack.
 func (s *Server) updateRef(ctx context.Context, command packp.Command, pack io.ReadCloser) error {
-	err := s.ask(func() error { return s.sendUpdate(ctx, command, pack) })
+	err := s.ask(ctx, func(ctx context.Context) error { return s.sendUpdate(ctx, command, pack) })
 	if err == nil || errors.Is(err, ErrRaced) {
 		return err
 	}

@@ -6,9 +6,9 @@ package remote
 import (
 	"cmp"
 	"context"
-	"crypto/x509"
 	"errors"
 	"fmt"
+	nethttp "net/http"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -44,7 +44,7 @@ var ErrNoRef = errors.New("there is no such branch or tag")
 
 // Server is the server of a repository. Goroutines may call the methods at the same time.
 type Server struct {
-	ca       []byte
+	web      *nethttp.Transport // with the authorities of the configuration; nil for none
 	auth     transport.AuthMethod
 	endpoint *transport.Endpoint
 	multiAck atomic.Value // capability.Capability that the server demands
@@ -62,7 +62,14 @@ func New(c Config) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{ca: c.CA, auth: auth, endpoint: endpoint, now: c.Now}
+	s := &Server{auth: auth, endpoint: endpoint, now: c.Now}
+	if isWeb := endpoint.Protocol == "https" || endpoint.Protocol == "http"; isWeb && len(c.CA) > 0 {
+		authorities, err := readAuthorities(c.CA)
+		if err != nil {
+			return nil, err
+		}
+		s.web = newWebTransport(authorities)
+	}
 	if s.now == nil {
 		s.now = time.Now
 	}
@@ -113,7 +120,7 @@ func (s *Server) FetchRefs(
 ) error {
 	options := &git.FetchOptions{
 		RemoteName: "origin", Depth: depth, Auth: s.auth, Tags: git.NoTags, Force: true,
-		CABundle: s.ca, ProxyOptions: s.endpoint.Proxy, // the deadline of ssh
+		ProxyOptions: s.endpoint.Proxy, // the deadline of ssh
 	}
 	attempt := fmt.Sprintf("fetch %d refs", len(refs))
 	for theirs, ours := range refs {
@@ -122,7 +129,7 @@ func (s *Server) FetchRefs(
 		}
 		options.RefSpecs = append(options.RefSpecs, config.RefSpec("+"+theirs.String()+":"+ours.String()))
 	}
-	err := s.ask(func() error {
+	err := s.ask(ctx, func(ctx context.Context) error {
 		return retryEarlyClose(ctx, func() error {
 			return s.fetchInOneRound(ctx, func(ctx context.Context) error { return into.FetchContext(ctx, options) })
 		})
@@ -137,14 +144,12 @@ func (s *Server) FetchRefs(
 func (s *Server) ListRefs(ctx context.Context) (refs map[plumbing.ReferenceName]plumbing.Hash, err error) {
 	listing := git.NewRemote(memory.NewStorage(),
 		&config.RemoteConfig{Name: "origin", URLs: []string{s.endpoint.String()}})
-	options := &git.ListOptions{Auth: s.auth, CABundle: s.ca, ProxyOptions: s.endpoint.Proxy,
-		PeelingOption: git.AppendPeeled}
+	options := &git.ListOptions{Auth: s.auth, ProxyOptions: s.endpoint.Proxy, PeelingOption: git.AppendPeeled}
 	var found []*plumbing.Reference
-	e := &exchange{}
-	err = s.ask(func() error {
+	err = s.ask(ctx, func(ctx context.Context) error {
 		return retryEarlyClose(ctx, func() (err error) {
-			found, err = listing.ListContext(withExchange(ctx, e), options)
-			return explainMove(e, err)
+			found, err = listing.ListContext(ctx, options)
+			return err
 		})
 	})
 	if err != nil {
@@ -190,10 +195,6 @@ func endpointOf(c Config) (*transport.Endpoint, error) {
 		if e.User != "" || e.Password != "" {
 			return nil, errors.New("fleet.url holds a user or password: use fleet.username and fleet.passwordFile")
 		}
-		if len(c.CA) > 0 && !x509.NewCertPool().AppendCertsFromPEM(c.CA) {
-			return nil, errors.New("fleet.ca holds no certificate in PEM")
-		}
-		e.CaBundle = c.CA
 	default:
 		return nil, fmt.Errorf("fleet.url: %s is not read: https, http, ssh or a path", e.Protocol)
 	}
