@@ -30,3 +30,9 @@ type Install struct {
 	// disks. With Denied such an install is held.
 	OtherDisks string `json:"otherDisks,omitempty"`
 }
+
+// Values of WorkloadSpec.OnFailure.
+const (
+	FailedPowerOff = "PowerOff"
+	FailedKeep     = "Keep"
+)

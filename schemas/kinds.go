@@ -331,12 +331,6 @@ type WorkloadSpec struct {
 	Update string `json:"update,omitempty"`
 }
 
-// Values of WorkloadSpec.OnFailure.
-const (
-	FailedPowerOff = "PowerOff"
-	FailedKeep     = "Keep"
-)
-
 // Values of WorkloadSpec.Update.
 const (
 	OnConsent = "OnConsent"
