@@ -1,12 +1,12 @@
 package gitrepo
 
 import (
-	"bytes"
-	"errors"
 	"fmt"
 
 	"github.com/go-git/go-git/v5/plumbing"
 	"github.com/go-git/go-git/v5/plumbing/object"
+
+	"github.com/gitmetal/ingot/inventory/gitrepo/versions"
 )
 
 // FindTag gives the commit of a tag in this clone, and whether there is such a tag.
@@ -70,62 +70,11 @@ func (c *Clone) FindBranchPoint(base, head string) (point string, known bool, er
 	return points[0].Hash.String(), true, nil
 }
 
-// FindIntroduced gives the contents of a file at the commits, among a revision and its ancestors, that brought a text into
-// the file. Where the clone's history is too short to tell, there are none.
-func (c *Clone) FindIntroduced(revision, file, text string) (contents [][]byte, err error) {
+// CameFirst is versions.CameFirst of a revision of this clone.
+func (c *Clone) CameFirst(revision string, p versions.Pair) (bool, error) {
 	tip, err := c.resolveRevision(revision)
 	if err != nil {
-		return nil, err
+		return false, err
 	}
-	seen := map[plumbing.Hash]bool{tip: true}
-	for queue := []plumbing.Hash{tip}; len(queue) > 0; queue = queue[1:] {
-		if len(seen) > maxAncestors {
-			return nil, nil
-		}
-		content, parents, err := c.readVersion(queue[0], file)
-		if errors.Is(err, plumbing.ErrObjectNotFound) {
-			return nil, nil // the edge of a shallow or partial history
-		}
-		if err != nil {
-			return nil, fmt.Errorf("read %s at commit %s: %w", file, queue[0], err)
-		}
-		if !bytes.Contains(content, []byte(text)) {
-			continue // an older commit with the text would have brought another line of versions
-		}
-		inherited := false
-		for _, parent := range parents {
-			before, _, err := c.readVersion(parent, file)
-			if errors.Is(err, plumbing.ErrObjectNotFound) {
-				return nil, nil
-			}
-			if err != nil {
-				return nil, fmt.Errorf("read %s at commit %s: %w", file, parent, err)
-			}
-			if inherited = inherited || bytes.Contains(before, []byte(text)); !seen[parent] {
-				seen[parent] = true
-				queue = append(queue, parent)
-			}
-		}
-		if !inherited {
-			contents = append(contents, content)
-		}
-	}
-	return contents, nil
-}
-
-// readVersion gives a file at a commit, nil for a commit without the file, and the commit's parents.
-func (c *Clone) readVersion(id plumbing.Hash, file string) (content []byte, parents []plumbing.Hash, err error) {
-	commit, err := object.GetCommit(c.repo.repo.Storer, id)
-	if err != nil {
-		return nil, nil, err
-	}
-	found, err := commit.File(file)
-	if errors.Is(err, object.ErrFileNotFound) {
-		return nil, commit.ParentHashes, nil
-	}
-	if err != nil {
-		return nil, nil, err
-	}
-	text, err := found.Contents()
-	return []byte(text), commit.ParentHashes, err
+	return versions.CameFirst(c.repo.repo.Storer, tip, p)
 }

@@ -8,7 +8,6 @@ import (
 	"github.com/gitmetal/ingot/inventory/refs"
 	"github.com/gitmetal/ingot/inventory/secrets/section"
 	"github.com/gitmetal/ingot/schemas"
-	"github.com/gitmetal/ingot/schemas/decode"
 )
 
 // keepSecrets keeps the secrets of the trunk, sealed.
@@ -50,16 +49,6 @@ func listRecipients(d schemas.Document) (recipients []string, otherKeys bool) {
 	}
 	slices.Sort(recipients)
 	return recipients, len(section.Section{Others: d.Secret.SOPS}.ListOtherKeys()) > 0
-}
-
-// DescribeCovered gives what the MAC of a Secret's file covers, as inventory.Sealed has it; "" for another file.
-func DescribeCovered(file string, data []byte) string {
-	documents, _ := decode.DecodeFile(file, data)
-	if len(documents) != 1 || documents[0].Secret == nil {
-		return ""
-	}
-	_, covered := describeCovered(documents[0])
-	return covered
 }
 
 // checkCopies finds Secrets that were copied and then changed without sops.

@@ -3,6 +3,7 @@
 package opened
 
 import (
+	"bytes"
 	"fmt"
 	"maps"
 	"slices"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/gitmetal/ingot/inventory"
 	"github.com/gitmetal/ingot/inventory/refs"
+	"github.com/gitmetal/ingot/inventory/secrets/section"
 )
 
 // Change is what happens to a Secret, with the hosts that use the Secret, by name, sorted.
@@ -26,30 +28,53 @@ func Compare(base, head inventory.Fleet, putBack map[string]bool) (changes []Cha
 		before, had := base.Secrets[name]
 		users := usersOf(head, name)
 		closed, sure := whyClosed(base, head, after)
+		forged := FindForged(base.Secrets, after)
 		switch {
-		case isSpoiledBy(base.Secrets, after) && putBack[name]:
+		case len(forged) > 0 && putBack[name]:
 			changes = append(changes, Change{after.File + " is put back as it was sealed: the daemon can open it again", users})
-		case isSpoiledBy(base.Secrets, after):
-			changes = append(changes, Change{"warning: " + after.File + " was changed without sops: the daemon cannot open it " +
-				"any more, and loses the BMCs and configs that need it: make the change with `ingot secret edit`", users})
+		case len(forged) > 0:
+			changes = append(changes, Change{describeForged(after.File, forged), users})
 		case closed != "":
 			changes = append(changes, Change{"warning: " + after.File + closed, users})
 		}
-		if had && before.Covered != after.Covered && !after.IsSpoiled(before) && !sure {
+		if had && before.Covered != after.Covered && len(forged) == 0 && !sure {
 			changes = append(changes, listSealedAnew(head, name)...)
 		}
 	}
 	return changes
 }
 
-// isSpoiledBy reports whether a Secret has the MAC of one of the base over another content.
-func isSpoiledBy(base map[string]inventory.Sealed, after inventory.Sealed) bool {
-	for _, before := range base {
-		if after.IsSpoiled(before) && string(after.Document) != string(base[after.Name].Document) {
-			return true
+// FindForged finds what was changed without sops in a Secret: since the base's Secret of its name, or since another of which
+// the Secret has the mac.
+func FindForged(base map[string]inventory.Sealed, after inventory.Sealed) (forged []section.Forged) {
+	before, had := base[after.Name]
+	if bytes.Equal(before.Document, after.Document) {
+		return nil
+	}
+	if had {
+		forged = section.FindForged(before.Document, after.Document)
+	}
+	for _, name := range slices.Sorted(maps.Keys(base)) {
+		if len(forged) == 0 && after.IsSpoiled(base[name]) {
+			forged = section.FindForged(base[name].Document, after.Document)
 		}
 	}
-	return false
+	return forged
+}
+
+// describeForged says where a Secret was changed without sops, what the change does, and what to do.
+func describeForged(file string, forged []section.Forged) string {
+	first := forged[0]
+	where := fmt.Sprintf("warning: %s:%d: %s", file, first.Line, first.Field)
+	if more := len(forged) - 1; more > 0 {
+		where += fmt.Sprintf(" and %d more", more)
+	}
+	if first.Recipient != "" {
+		return where + " was changed without sops: " + first.Recipient + " cannot open the Secret any more: put the old bytes back, " +
+			"or seal it anew with `ingot secret rotate`"
+	}
+	return where + " was changed without sops: the daemon cannot open the Secret any more, and loses the BMCs and configs that " +
+		"need it: put the old bytes back, and make the change with `ingot secret edit` or sops"
 }
 
 // whyClosed says that the daemon cannot open a Secret that was changed, or that hosts begin to use; "" where the daemon

@@ -4,15 +4,15 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strings"
 	"testing"
 
 	"github.com/gitmetal/ingot/inventory/gitrepo"
+	"github.com/gitmetal/ingot/inventory/gitrepo/versions"
 )
 
-// TestFindIntroduced: the version that brought a text into a file is found behind later ones, on a merged branch too, and
-// nothing is said where the history is cut.
-func TestFindIntroduced(t *testing.T) {
+// TestCameFirst: which of two versions of a file came first is told on a merged branch too, where a later commit puts the first
+// back, and where the second comes again; nothing is told where the history is cut.
+func TestCameFirst(t *testing.T) {
 	t.Parallel()
 	dir := filepath.Join(t.TempDir(), "a")
 	git := func(at string, arguments ...string) {
@@ -42,23 +42,27 @@ func TestFindIntroduced(t *testing.T) {
 	git(dir, "checkout", "-q", "main")
 	git(dir, "commit", "-q", "--allow-empty", "-m", "meanwhile")
 	git(dir, "merge", "-q", "--no-ff", "-m", "merge", "side")
+	write("mac sealed")
+	write("mac changed")
 	shallow := filepath.Join(filepath.Dir(dir), "b")
 	git(dir, "clone", "-q", "--depth", "1", "file://"+dir, shallow)
-	for at, want := range map[string]string{dir: "mac sealed", shallow: ""} {
-		clone, err := gitrepo.OpenClone(at)
+	is := func(text string) func([]byte) bool {
+		return func(content []byte) bool { return string(content) == text }
+	}
+	for _, test := range []struct {
+		at, first, later string
+		want             bool
+	}{
+		{dir, "mac sealed", "mac changed", true}, {dir, "mac changed", "mac sealed", false},
+		{dir, "mac sealed", "before", false}, {dir, "nothing", "mac changed", false},
+		{shallow, "mac sealed", "mac changed", false}, {shallow, "mac changed", "mac sealed", false},
+	} {
+		clone, err := gitrepo.OpenClone(test.at)
 		if err != nil {
 			t.Fatal(err)
 		}
-		contents, err := clone.FindIntroduced("HEAD", "f", "mac")
-		var got []string
-		for _, content := range contents {
-			got = append(got, string(content))
-		}
-		if err != nil || strings.Join(got, ",") != want {
-			t.Errorf("%s: FindIntroduced = %q, %v, want %q", filepath.Base(at), got, err, want)
-		}
-		if none, err := clone.FindIntroduced("HEAD", "f", "nothing"); err != nil || len(none) > 0 {
-			t.Errorf("%s: a text that no version has: %q, %v", filepath.Base(at), none, err)
+		if got, err := clone.CameFirst("HEAD", versions.Pair{File: "f", First: is(test.first), Later: is(test.later)}); err != nil || got != test.want {
+			t.Errorf("%s: CameFirst(%q, %q) = %v, %v, want %v", filepath.Base(test.at), test.first, test.later, got, err, test.want)
 		}
 		if err := clone.Close(); err != nil {
 			t.Error(err)
