@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"path"
 	"strings"
@@ -60,42 +61,15 @@ func (r *Repo) ListProposals(ctx context.Context) (tips map[string]string, trunk
 
 // Propose pushes one commit on the accepted commit of the trunk, and gives the new tip of the branch. The server moves
 // the branch only from Change.Old; with another tip the error is ErrRaced. A commit of an earlier proposal is not in
-// the new history. The trunk is never written.
+// the new history. The trunk is never written. No other call waits for the push.
 func (r *Repo) Propose(ctx context.Context, c Change) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, r.config.Limits.Timeout)
 	defer cancel()
-	r.mu.Lock()
-	defer r.mu.Unlock()
 	branch, err := r.proposalBranch(c.Name)
 	if err != nil {
 		return "", err
 	}
-	if r.accepted.IsZero() || !r.hasObject(r.accepted) {
-		return "", errors.New("no commit of the trunk was read yet: propose again after the next look at the fleet")
-	}
-	base, err := object.GetCommit(r.repo.Storer, r.accepted)
-	if err != nil {
-		return "", fmt.Errorf("read the trunk: %w", err)
-	}
-	files := map[string][]byte{}
-	for name, data := range c.Files {
-		if !fs.ValidPath(name) || name == "." || data == nil {
-			return "", fmt.Errorf("%q cannot be a file of a proposal", name)
-		}
-		files[path.Join(r.config.Path, name)] = data
-	}
-	w := gittree.NewWriter(r.repo.Storer)
-	tree, err := w.ApplyChanges(base.TreeHash, files)
-	if err != nil {
-		return "", fmt.Errorf("make a proposal: %w", err)
-	}
-	author := object.Signature{Name: r.config.Author.Name, Email: r.config.Author.Email, When: r.config.Now().UTC()}
-	next, err := w.AddCommit(&object.Commit{Author: author, Committer: author, Message: c.Message, TreeHash: tree,
-		ParentHashes: []plumbing.Hash{base.Hash}})
-	if err != nil {
-		return "", fmt.Errorf("make a proposal: %w", err)
-	}
-	pack, err := w.EncodePack()
+	next, pack, err := r.makeProposal(c)
 	if err != nil {
 		return "", err
 	}
@@ -109,6 +83,39 @@ func (r *Repo) Propose(ctx context.Context, c Change) (string, error) {
 		return "", r.explainProposal(ctx, command, err)
 	}
 	return next.String(), nil
+}
+
+// makeProposal makes the commit of a proposal, and the pack of its objects.
+func (r *Repo) makeProposal(c Change) (next plumbing.Hash, pack io.Reader, err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.accepted.IsZero() || !r.hasObject(r.accepted) {
+		return next, nil, errors.New("no commit of the trunk was read yet: propose again after the next look at the fleet")
+	}
+	base, err := object.GetCommit(r.repo.Storer, r.accepted)
+	if err != nil {
+		return next, nil, fmt.Errorf("read the trunk: %w", err)
+	}
+	files := map[string][]byte{}
+	for name, data := range c.Files {
+		if !fs.ValidPath(name) || name == "." || data == nil {
+			return next, nil, fmt.Errorf("%q cannot be a file of a proposal", name)
+		}
+		files[path.Join(r.config.Path, name)] = data
+	}
+	w := gittree.NewWriter(r.repo.Storer)
+	tree, err := w.ApplyChanges(base.TreeHash, files)
+	if err != nil {
+		return next, nil, fmt.Errorf("make a proposal: %w", err)
+	}
+	author := object.Signature{Name: r.config.Author.Name, Email: r.config.Author.Email, When: r.config.Now().UTC()}
+	next, err = w.AddCommit(&object.Commit{Author: author, Committer: author, Message: c.Message, TreeHash: tree,
+		ParentHashes: []plumbing.Hash{base.Hash}})
+	if err != nil {
+		return next, nil, fmt.Errorf("make a proposal: %w", err)
+	}
+	pack, err = w.EncodePack()
+	return next, pack, err
 }
 
 // Withdraw deletes a branch of proposals that is at a commit. A branch that is gone is no error.
@@ -163,24 +170,30 @@ func (r *Repo) explainProposal(ctx context.Context, command packp.Command, err e
 }
 
 // ReadProposal reads one file of a branch of proposals, by its path in the fleet, with the tip of the branch; nil without the
-// branch or the file.
+// branch or the file. It fetches into a store of its own, so that no other call waits for it.
 func (r *Repo) ReadProposal(ctx context.Context, name, file string) (data []byte, tip string, err error) {
 	ctx, cancel := context.WithTimeout(ctx, r.config.Limits.Timeout)
 	defer cancel()
-	r.mu.Lock()
-	defer r.mu.Unlock()
 	branch, err := r.proposalBranch(name)
 	if err != nil {
 		return nil, "", err
 	}
-	at, err := r.fetchBranch(ctx, branch.Short())
+	store, err := r.server.NewStore()
+	if err != nil {
+		return nil, "", err
+	}
+	err = r.server.FetchRefs(ctx, store, map[plumbing.ReferenceName]plumbing.ReferenceName{branch: branch}, 1)
 	if errors.Is(err, remote.ErrNoRef) {
 		return nil, "", nil
 	}
 	if err != nil {
 		return nil, "", err
 	}
-	commit, err := object.GetCommit(r.repo.Storer, at)
+	at, err := store.Reference(branch, true)
+	if err != nil {
+		return nil, "", fmt.Errorf("read %s: %w", branch.Short(), err)
+	}
+	commit, err := store.CommitObject(at.Hash())
 	if err != nil {
 		return nil, "", fmt.Errorf("read %s: %w", branch.Short(), err)
 	}
@@ -195,5 +208,5 @@ func (r *Repo) ReadProposal(ctx context.Context, name, file string) (data []byte
 		return nil, "", fmt.Errorf("read %s: %s is too large", branch.Short(), file)
 	}
 	text, err := found.Contents()
-	return []byte(text), at.String(), err
+	return []byte(text), at.Hash().String(), err
 }

@@ -75,7 +75,8 @@ func (e HistoryRewritten) Error() string {
 // Freezes reports that nothing may be erased until an operator has looked.
 func (e HistoryRewritten) Freezes() bool { return true }
 
-// Repo is the repository of one fleet. Goroutines may call the methods at the same time; calls run one after the other.
+// Repo is the repository of one fleet. Goroutines may call the methods at the same time. Calls for the trunk and the status
+// branch run one after the other, and wait for no call for a proposal.
 type Repo struct {
 	config Config
 	server *remote.Server
