@@ -21,7 +21,8 @@ import (
 	"github.com/go-git/go-git/v5/plumbing/protocol/packp"
 	"github.com/go-git/go-git/v5/plumbing/transport"
 	"github.com/go-git/go-git/v5/plumbing/transport/http"
-	"golang.org/x/crypto/ssh/knownhosts"
+
+	"github.com/gitmetal/ingot/inventory/gitrepo/knownhosts"
 )
 
 // Failure is an exchange with a server that did not come to its end: one line says what was attempted, with which
@@ -161,17 +162,20 @@ func nameStatus(code int) string {
 
 // describeHostKey tells of a server's key over ssh, and of ours.
 func (s *Server) describeHostKey(err error) string {
-	var key *knownhosts.KeyError
 	scan := fmt.Sprintf("check what `ssh-keyscan -p %s %s` prints, and add it", s.sshPort(), s.endpoint.Host)
 	switch {
-	case errors.As(err, &key) && len(key.Want) == 0, strings.Contains(err.Error(), "no authorities for hostname"):
+	case errors.Is(err, knownhosts.ErrUnknown):
 		return "fleet.knownHosts has no key of this server: " + scan
-	case errors.As(err, &key):
+	case errors.Is(err, knownhosts.ErrOtherKey):
 		return "the server's key is not the one we know: ask its people whether they changed it, then fleet.knownHosts"
-	case errors.As(err, new(*knownhosts.RevokedError)):
+	case errors.Is(err, knownhosts.ErrRevoked):
 		return "the server's key is revoked in fleet.knownHosts: somebody may pose as the server"
-	case strings.Contains(err.Error(), "no common algorithm for host key"):
+	case errors.Is(err, knownhosts.ErrCertificate):
+		return "the certificate of the server's key has expired, or is not for this name: have it signed anew, or add its key"
+	case errors.Is(err, knownhosts.ErrOtherKind):
 		return "the server has no key of a kind that fleet.knownHosts has of it: " + scan
+	case strings.Contains(err.Error(), "no common algorithm for host key"):
+		return "the server's keys are of kinds that ssh does not trust any more, such as RSA with SHA-1: give it an ed25519 key"
 	case strings.Contains(err.Error(), "unable to authenticate"):
 		return fmt.Sprintf("the server refuses fleet.sshKey for user %s: add its public key there", s.sshUser())
 	default:

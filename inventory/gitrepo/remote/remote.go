@@ -8,7 +8,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	nethttp "net/http"
+	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -23,8 +25,10 @@ import (
 	"github.com/go-git/go-git/v5/plumbing/transport/http"
 	"github.com/go-git/go-git/v5/plumbing/transport/ssh"
 	"github.com/go-git/go-git/v5/storage/memory"
+	cryptossh "golang.org/x/crypto/ssh"
 
 	"github.com/gitmetal/ingot/internal/secret"
+	"github.com/gitmetal/ingot/inventory/gitrepo/knownhosts"
 )
 
 // Config says where a repository is and how the server is reached.
@@ -54,6 +58,9 @@ type Server struct {
 
 // New reads the files of a configuration. It reaches no server.
 func New(c Config) (*Server, error) {
+	if c.Now == nil {
+		c.Now = time.Now
+	}
 	endpoint, err := endpointOf(c)
 	if err != nil {
 		return nil, err
@@ -69,9 +76,6 @@ func New(c Config) (*Server, error) {
 			return nil, err
 		}
 		s.web = newWebTransport(authorities)
-	}
-	if s.now == nil {
-		s.now = time.Now
 	}
 	if isDemanding(endpoint.Host) {
 		s.multiAck.Store(capability.MultiACK)
@@ -223,11 +227,17 @@ func sshAuth(c Config, e *transport.Endpoint) (transport.AuthMethod, error) {
 	if err != nil {
 		return nil, fmt.Errorf("fleet.sshKey: %w", err)
 	}
-	known, err := readHostKeys(c.KnownHosts, e.Host, sshPort(e))
+	text, err := os.ReadFile(c.KnownHosts)
 	if err != nil {
 		return nil, fmt.Errorf("fleet.knownHosts: %w", err)
 	}
-	keys.HostKeyCallback, keys.HostKeyAlgorithms = known.check, known.algorithms
+	known, err := knownhosts.Parse(text)
+	if err != nil {
+		return nil, fmt.Errorf("fleet.knownHosts: %w", err)
+	}
+	host := known.Find(e.Host, sshPort(e))
+	keys.HostKeyAlgorithms = host.Algorithms()
+	keys.HostKeyCallback = func(_ string, _ net.Addr, key cryptossh.PublicKey) error { return host.Check(key, c.Now()) }
 	return keys, nil
 }
 
