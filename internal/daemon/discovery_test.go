@@ -29,8 +29,9 @@ type stranger struct {
 	serial string
 	mac    string
 	disks  []wire.Disk
-	bmc    string   // an address of its BMC; "" for none
-	log    *safeLog // of the agent; nil: nowhere
+	bmc    string      // an address of its BMC; "" for none
+	all    *wire.Facts // what else the agent says
+	log    *safeLog    // of the agent; nil: nowhere
 }
 
 // safeLog is a log that is read while it is written.
@@ -54,10 +55,13 @@ func (l *safeLog) String() string {
 func (s stranger) Facts(context.Context) (wire.Facts, error) {
 	uuid := "4c4c4544-0058-4b10-804a-" + fmt.Sprintf("%012x", s.serial)[:12]
 	facts := wire.Facts{System: wire.System{Serial: s.serial, UUID: uuid}, Memory: 1 << 30, Disks: s.disks}
+	if s.all != nil {
+		facts = *s.all
+	}
 	if s.bmc != "" {
 		facts.BMC = &wire.BMC{Networks: []wire.BMCNetwork{{Channel: 1, Addresses: []string{s.bmc}}}}
 	}
-	if s.mac != "" {
+	if s.mac != "" && s.all == nil {
 		facts.NICs = []wire.NIC{{Name: "eno1", MAC: s.mac, Driver: "igb"}}
 	}
 	return facts, nil
@@ -72,8 +76,8 @@ func (stranger) CarryAccount(_ context.Context, order wire.AccountOrder) wire.Ac
 	return wire.AccountReport{ID: order.ID, Problem: wire.AccountNoBMC}
 }
 
-// wait runs an agent from a discovery medium until the test ends.
-func (s stranger) wait(t *testing.T, boot wire.BootConfig) {
+// wait runs an agent from a discovery medium until somebody pulls the plug, or the test ends.
+func (s stranger) wait(t *testing.T, boot wire.BootConfig) (unplug func()) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
@@ -85,7 +89,9 @@ func (s stranger) wait(t *testing.T, boot wire.BootConfig) {
 		defer close(done)
 		_ = agent.Run(ctx, agent.Config{Boot: boot, Machine: s, Log: slog.New(slog.NewTextHandler(log, nil))})
 	}()
-	t.Cleanup(func() { cancel(); <-done })
+	unplug = func() { cancel(); <-done }
+	t.Cleanup(unplug)
+	return unplug
 }
 
 // verb runs a verb of the command line, and gives what it printed.

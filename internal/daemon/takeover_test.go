@@ -20,23 +20,28 @@ func (w *world) bootByHand(t *testing.T, name, iso string) *bmc.BMC {
 	t.Helper()
 	server := httptest.NewServer(http.FileServer(http.Dir(filepath.Dir(iso))))
 	t.Cleanup(server.Close)
-	b, known := w.rack.BMC(name), w.rack.Description().Machines[0]
+	b := w.rack.BMC(name)
+	insertByHand(t, b, server.URL+"/"+filepath.Base(iso), w.rack.Description().Machines[0].Password)
+	if err := b.PowerOn(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+// insertByHand has a person attach a medium to a machine, for its next start.
+func insertByHand(t *testing.T, b *bmc.BMC, url, password string) {
+	t.Helper()
 	for _, call := range []struct{ method, path, body string }{
-		{http.MethodPost, "/redfish/v1/Managers/1/VirtualMedia/Cd/Actions/VirtualMedia.InsertMedia",
-			`{"Image":"` + server.URL + "/" + filepath.Base(iso) + `"}`},
+		{http.MethodPost, "/redfish/v1/Managers/1/VirtualMedia/Cd/Actions/VirtualMedia.InsertMedia", `{"Image":"` + url + `"}`},
 		{http.MethodPatch, "/redfish/v1/Systems/1", `{"Boot":{"BootSourceOverrideTarget":"Cd","BootSourceOverrideEnabled":"Once"}}`},
 	} {
 		request := httptest.NewRequestWithContext(t.Context(), call.method, call.path, strings.NewReader(call.body))
-		request.SetBasicAuth(known.Username, known.Password)
+		request.SetBasicAuth("admin", password)
 		recorder := httptest.NewRecorder()
 		if b.Handler().ServeHTTP(recorder, request); recorder.Code >= 300 {
 			t.Fatalf("%s %s: %d %s", call.method, call.path, recorder.Code, recorder.Body)
 		}
 	}
-	if err := b.PowerOn(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	return b
 }
 
 // TestAProvedMachineIsTakenOver: a machine waits in the ramdisk of a discovery medium, its agent is proved to run behind

@@ -166,7 +166,7 @@ type opener struct{ m *Machine }
 func (o opener) Open(_ context.Context, ref wire.DiskRef) (steps.Device, error) {
 	for number, d := range o.m.listDrives() {
 		if d.serial == ref.Serial {
-			return device{d.disk, d.describeDisk(number)}, nil
+			return device{d.disk, o.m.describeDisk(number, d)}, nil
 		}
 	}
 	return nil, fmt.Errorf("there is no disk %s", ref.Serial)
