@@ -47,6 +47,7 @@ type Finding struct {
 
 // String is one line: place, severity, field, message, hint.
 func (f Finding) String() string {
+	f = f.OneLine()
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s: %s: ", f.Position, f.Severity)
 	if f.Field != "" {
@@ -58,6 +59,21 @@ func (f Finding) String() string {
 	}
 	return b.String()
 }
+
+// OneLine gives a finding whose texts are one line each, whatever was quoted in them: a line break is a space.
+func (f Finding) OneLine() Finding {
+	join := func(text string) string { return strings.Join(strings.FieldsFunc(text, isBreak), " ") }
+	if strings.ContainsFunc(f.Message, isBreak) {
+		f.Message = join(f.Message)
+	}
+	if strings.ContainsFunc(f.Hint, isBreak) {
+		f.Hint = join(f.Hint)
+	}
+	return f
+}
+
+// isBreak reports whether a terminal, or a reader of logs, begins a new line at a character.
+func isBreak(r rune) bool { return r < ' ' || r >= 0x7f && r < 0xa0 || r == '\u2028' || r == '\u2029' }
 
 // Fatal reports whether a finding is an Error.
 func Fatal(findings []Finding) bool {

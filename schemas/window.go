@@ -19,7 +19,7 @@ import (
 // clocks skip opens when they have skipped it, and a time that they repeat opens the first time. A schedule for every
 // hour (* as its hour) goes by the time that passes.
 func ParseSchedule(w Window) (cron.Schedule, error) {
-	if fields, named := namedSchedules[strings.TrimSpace(w.Start)]; named {
+	if fields, named := namedSchedules[strings.ToLower(strings.TrimSpace(w.Start))]; named {
 		return nil, fmt.Errorf("%q is not a schedule: write %q", w.Start, fields)
 	}
 	if strings.Contains(w.Start, "=") {
@@ -41,6 +41,9 @@ func ParseSchedule(w Window) (cron.Schedule, error) {
 	if len(fields) == 5 {
 		fields[4] = spellSundays(fields[4])
 	}
+	if why := explainFields(strings.Fields(w.Start), fields); why != "" {
+		return nil, fmt.Errorf("%q is not a schedule: %s", yamltext.ShortenText(w.Start), why)
+	}
 	schedule, err := cron.ParseStandard("CRON_TZ=" + named + " " + strings.Join(fields, " "))
 	if err != nil {
 		return nil, fmt.Errorf("%q is not a schedule: %w", yamltext.ShortenText(w.Start), err)
@@ -49,6 +52,29 @@ func ParseSchedule(w Window) (cron.Schedule, error) {
 		return schedule, nil
 	}
 	return wallSchedule{clock: schedule, zone: zone}, nil
+}
+
+// fieldsOfSchedule name the fields of a schedule and say which values they take.
+var fieldsOfSchedule = [...]struct{ name, takes string }{
+	{"minute", "0 to 59"}, {"hour", "0 to 23"}, {"day of the month", "1 to 31"}, {"month", "1 to 12, or JAN to DEC"},
+	{"day of the week", "0 to 7, or SUN to SAT"},
+}
+
+// explainFields says which field of a schedule cannot be read; "" for none. The written fields are for people; the read
+// ones are without the days that package cron does not know.
+func explainFields(written, read []string) string {
+	if len(read) != len(fieldsOfSchedule) {
+		return fmt.Sprintf("it has %d fields, and needs 5: minute, hour, day of the month, month, day of the week", len(read))
+	}
+	for i, field := range fieldsOfSchedule {
+		alone := []string{"*", "*", "*", "*", "*"}
+		alone[i] = read[i]
+		if _, err := cron.ParseStandard(strings.Join(alone, " ")); err != nil || strings.Trim(read[i], ",") == "" {
+			return fmt.Sprintf("its %s %q cannot be read: write %s, such as *, 3, 1-5, */2 or 1,4", field.name,
+				yamltext.ShortenText(written[i]), field.takes)
+		}
+	}
+	return ""
 }
 
 // namedSchedules are the names that some versions of cron know, with the fields that they stand for.

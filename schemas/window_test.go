@@ -84,6 +84,13 @@ func TestDaysOfTheWeek(t *testing.T) {
 	}
 	for start, want := range map[string]string{
 		"@weekly":                      `"@weekly" is not a schedule: write "0 0 * * 0"`,
+		"@Weekly":                      `"@Weekly" is not a schedule: write "0 0 * * 0"`,
+		"0 2 * * 8":                    `"0 2 * * 8" is not a schedule: its day of the week "8" cannot be read: write 0 to 7, or SUN to SAT, such as *, 3, 1-5, */2 or 1,4`,
+		"0 2 * * ,":                    `"0 2 * * ," is not a schedule: its day of the week "," cannot be read: write 0 to 7, or SUN to SAT, such as *, 3, 1-5, */2 or 1,4`,
+		"0 2 * * 7-2":                  `"0 2 * * 7-2" is not a schedule: its day of the week "7-2" cannot be read: write 0 to 7, or SUN to SAT, such as *, 3, 1-5, */2 or 1,4`,
+		"0 24 * * *":                   `"0 24 * * *" is not a schedule: its hour "24" cannot be read: write 0 to 23, such as *, 3, 1-5, */2 or 1,4`,
+		"x 2 * * *":                    `"x 2 * * *" is not a schedule: its minute "x" cannot be read: write 0 to 59, such as *, 3, 1-5, */2 or 1,4`,
+		"0 2 * *":                      `"0 2 * *" is not a schedule: it has 4 fields, and needs 5: minute, hour, day of the month, month, day of the week`,
 		" @midnight ":                  `" @midnight " is not a schedule: write "0 0 * * *"`,
 		"@reboot":                      `"@reboot" is not a schedule`,
 		"CRON_TZ=Asia/Tokyo 0 2 * * 1": `"CRON_TZ=Asia/Tokyo 0 2 * * 1" is not a schedule: write the zone as zone`,

@@ -160,8 +160,10 @@ func checkVariant(b inventory.Butane, source []byte) []schemas.Finding {
 			"as its RHEL CoreOS reads it", "openshift gives a MachineConfig, which a cluster applies, and no Ignition config for a machine")
 	case variant == "rhcos":
 		return refuse("variant", "write variant fcos, and spec.install.ignition as the image reads it", "Butane has no variant rhcos any more")
-	case variant == "" || version == "" || known || strings.Contains(version, "-"):
-		return nil // Butane, or readTranslated, says what is wrong
+	case variant == "" || version == "" || known:
+		return nil // Butane says what is wrong
+	case stable && strings.HasSuffix(version, "-experimental"): // Butane has one, the next; others are gone
+		return refuse("version", "use "+findNewest(variant, highestSpec(b)), variant+" "+version+" is experimental, and no image is sure to read it")
 	case stable:
 		return refuse("version", "use "+findNewest(variant, highestSpec(b)), "Butane knows no "+variant+" "+version)
 	default:

@@ -72,6 +72,7 @@ func TestVariants(t *testing.T) {
 		"an unknown variant": {"variant: ubuntu\nversion: 1.0.0\n", "w/x.bu:1:10: error: variant: Butane knows no variant ubuntu", "use fcos"},
 		"an unknown version": {"variant: fcos\nversion: 1.99.0\n", "w/x.bu:2:10: error: version: Butane knows no fcos 1.99.0", "use fcos 1.6.0"},
 		"experimental":       {"variant: fcos\nversion: 1.8.0-experimental\n", "w/x.bu:2:10: error: version: fcos 1.8.0-experimental is experimental", "use fcos 1.6.0"},
+		"experimental, gone": {"variant: fcos\nversion: 1.7.0-experimental\n", "w/x.bu:2:10: error: version: fcos 1.7.0-experimental is experimental", "use fcos 1.6.0"},
 		"a merged config that is too new": {"variant: fcos\nversion: 1.6.0\nignition:\n  config:\n    merge:\n      - {source: \"data:,%7B%22ignition%22%3A%7B%22version%22%3A%223.6.0%22%7D%7D\"}\n",
 			"w/x.bu:6:9: error: the config that is merged cannot be read: it has the spec version 3.6.0", "the image reads Ignition's spec 3.5.0 at most"},
 	} {

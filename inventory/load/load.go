@@ -135,8 +135,11 @@ func (t *tree) list(kind string) (all []schemas.Document) {
 	return all
 }
 
+// addFindings takes every finding of the fleet, each as one line.
 func (l *loader) addFindings(findings ...schemas.Finding) {
-	l.findings = append(l.findings, findings...)
+	for _, f := range findings {
+		l.findings = append(l.findings, f.OneLine())
+	}
 }
 
 // readTree decodes every document of a snapshot.
