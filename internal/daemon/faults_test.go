@@ -266,7 +266,7 @@ func (w *world) pattern(t *testing.T, line string) *regexp.Regexp {
 		t.Fatal(err)
 	}
 	exact := strings.NewReplacer("{bmc}", bmc.Host, "{image}", rack.Image.URL, "{sha256}", rack.Image.SHA256, "{wrong}", wrongDigest, "{dir}", w.dir).Replace(line)
-	return regexp.MustCompile(strings.NewReplacer(`\{commit\}`, "[0-9a-f]{12}", `\{time\}`, `[-0-9T:]+Z`, `\{git\}`, `.+`, `\{digest\}`, "[0-9a-f]{16}", `\{recipient\}`, "age1[0-9a-z]{58}").Replace(regexp.QuoteMeta(exact)))
+	return regexp.MustCompile(strings.NewReplacer(`\{commit\}`, "[0-9a-f]{12}", `\{time\}`, `[-0-9T:]+Z`, `\{git\}`, `.+`, `\{digest\}`, "[0-9a-f]{16}", `\{recipient\}`, "age1[0-9a-z]{8}…[0-9a-z]{4}").Replace(regexp.QuoteMeta(exact)))
 }
 
 // says reports whether a text is the line and nothing else.

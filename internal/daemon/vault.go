@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"io/fs"
 	"maps"
 	"os"
 	"sync"
@@ -63,6 +64,9 @@ func newVault(keyFile string, other config.Secrets) (*vault, error) {
 		v.plugins = true
 		return ageplugin.NewIdentity(text)
 	})
+	if errors.Is(err, fs.ErrNotExist) {
+		err = fmt.Errorf("%w: name the file that `age-keygen -o FILE` made", err)
+	}
 	return v, err
 }
 

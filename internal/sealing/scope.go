@@ -39,11 +39,11 @@ func ChangeScope(file string, scope schemas.Scope, keys func() (secrets.Keys, er
 func sealForReview(document []byte, scope schemas.Scope, keys func() (secrets.Keys, error)) ([]byte, error) {
 	opened, err := keys()
 	if err != nil {
-		return nil, fmt.Errorf("its mac covers the scope, and is made anew with an age key this once: %w", err)
+		return nil, fmt.Errorf("its mac covers the scope: %w", err)
 	}
 	clear, err := secrets.RevealText(document, opened)
 	if err != nil {
-		return nil, fmt.Errorf("its mac covers the scope, and is made anew with an age key this once: %w", err)
+		return nil, fmt.Errorf("its mac covers the scope: %w", err)
 	}
 	names, err := secrets.ListRecipients(document)
 	if err != nil {

@@ -271,7 +271,7 @@ func (l *loader) decodeFile(file string, f inventory.File) decodedFile {
 			d.findings = warnAboutFields(file, f.Data)
 		}
 		d.commented = decode.ListCommented(f.Data)
-		d.damage = findDamage(d.documents, f.Data)
+		d.findings, d.damage = tellDamageOnce(d.findings, findDamage(d.documents, f.Data))
 	}
 	l.after.files[at] = d
 	return d

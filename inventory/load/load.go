@@ -17,6 +17,7 @@ import (
 	"github.com/gitmetal/ingot/inventory/retirement"
 	"github.com/gitmetal/ingot/inventory/ruleset"
 	"github.com/gitmetal/ingot/inventory/runs"
+	"github.com/gitmetal/ingot/inventory/secrets/section"
 	"github.com/gitmetal/ingot/inventory/steps"
 	"github.com/gitmetal/ingot/schemas"
 	"github.com/gitmetal/ingot/schemas/decode"
@@ -266,6 +267,9 @@ func (l *loader) checkCredentials(d schemas.Document, name string) {
 
 // hintWiden says how to widen the scope of a Secret. By hand only a scope that the MAC does not cover may be changed.
 func hintWiden(sealed inventory.Sealed) string {
+	if _, s, err := section.Read(sealed.Document); err == nil && s.MACOnlyEncrypted {
+		return "widen spec.scope, with `ingot secret scope " + sealed.File + "` or by hand: its mac leaves the scope out"
+	}
 	return "widen spec.scope with `ingot secret edit " + sealed.File + "`: by hand, its mac would not match"
 }
 

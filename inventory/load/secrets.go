@@ -75,6 +75,21 @@ func (l *loader) checkSecrets() {
 	l.checkCopies()
 }
 
+// tellDamageOnce replaces the findings of fields by their damage, and gives the damage of other fields: a damaged ciphertext
+// is no value in clear.
+func tellDamageOnce(findings, damage []schemas.Finding) (joined, others []schemas.Finding) {
+	joined = slices.Clone(findings)
+	for _, one := range damage {
+		same := func(f schemas.Finding) bool { return f.Position == one.Position && f.Field == one.Field }
+		if at := slices.IndexFunc(joined, same); at >= 0 {
+			joined[at] = one
+		} else {
+			others = append(others, one)
+		}
+	}
+	return joined, others
+}
+
 // findDamage finds what keeps everyone from opening the Secret of a file. A field with a finding of its own has no
 // other, and a Secret that shares its file has that finding.
 func findDamage(documents []schemas.Document, data []byte) (findings []schemas.Finding) {

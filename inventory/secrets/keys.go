@@ -45,7 +45,7 @@ type Plugins func(text string) (age.Identity, error)
 func LoadKeys(file string, plugins Plugins) (Keys, error) {
 	f, err := os.Open(file)
 	if err != nil {
-		return Keys{}, fmt.Errorf("age keys: %w: name the file that `age-keygen -o FILE` made", err)
+		return Keys{}, fmt.Errorf("age keys: %w", err)
 	}
 	defer f.Close()
 	data, err := io.ReadAll(io.LimitReader(f, maxKeys))
@@ -108,6 +108,22 @@ func notePlugin(before, err error) error {
 // maxRecipient is how much of a recipient an error repeats; that of an SSH key has a line of several hundred
 // characters.
 const maxRecipient = 70
+
+// nameRecipients names a few recipients in an error, each by its start and its end.
+func nameRecipients(recipients []string) string {
+	const most, start, end = 3, 12, 4
+	var names []string
+	for _, text := range recipients[:min(most, len(recipients))] {
+		if len(text) > 2*start {
+			text = text[:start] + "…" + text[len(text)-end:]
+		}
+		names = append(names, strings.ToValidUTF8(text, "?"))
+	}
+	if more := len(recipients) - most; more > 0 {
+		names = append(names, fmt.Sprintf("%d more", more))
+	}
+	return strings.Join(names, ", ")
+}
 
 func shortenRecipient(text string) string {
 	if len(text) > maxRecipient {

@@ -138,7 +138,7 @@ func unwrapKey(s section.Section, keys Keys) ([]byte, error) {
 	var recipients []string
 	var why error
 	for _, wrapped := range s.Age {
-		recipients = append(recipients, shortenRecipient(wrapped.Recipient))
+		recipients = append(recipients, wrapped.Recipient)
 		reader, err := age.Decrypt(armor.NewReader(strings.NewReader(wrapped.Enc)), keys.identities...)
 		if err != nil {
 			why = notePlugin(why, err)
@@ -153,7 +153,7 @@ func unwrapKey(s section.Section, keys Keys) ([]byte, error) {
 		return nil, fmt.Errorf("no age key opens the Secret: %w", why)
 	}
 	return nil, fmt.Errorf("none of the age keys opens the Secret, which is for %s: "+
-		"rotate it for a recipient whose key is here", strings.Join(recipients, ", "))
+		"rotate it for a recipient whose key is here", nameRecipients(recipients))
 }
 
 // onlyEncryptedStart starts the MAC of a file with mac_only_encrypted (sops.MACOnlyEncryptedInitialization of

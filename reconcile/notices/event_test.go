@@ -182,3 +182,21 @@ func TestWordsOfMachinesAreNoMarkup(t *testing.T) {
 		t.Errorf("text = %q, want %q", events[0].Text, want)
 	}
 }
+
+// TestTheHintAllowsAllHosts: the hint of a notification of several hosts is the command for all of them.
+func TestTheHintAllowsAllHosts(t *testing.T) {
+	t.Parallel()
+	for count, want := range map[int]string{1: "run `ingot consent web-0`.", 3: "run `ingot consent --workload web`."} {
+		var hosts []notices.Host
+		for i := range count {
+			h := page(fmt.Sprintf("web-%d", i), plan.Held, "NeedsConsent", fmt.Sprint("c", i))
+			h.Document.Cause.Do = "If the disk may be erased, run `ingot consent " + h.Document.Metadata.Name + "`."
+			hosts = append(hosts, h)
+		}
+		m := notices.NewMemory(0)
+		events, _ := m.Tell(notices.Collect(notices.Fleet{}, hosts), notices.Fleet{}, noon)
+		if len(events) != 1 || !strings.Contains(events[0].Do, want) || !strings.Contains(events[0].Text, want) {
+			t.Errorf("%d hosts: %+v, want %q", count, events, want)
+		}
+	}
+}

@@ -14,7 +14,7 @@ import (
 
 // explainParts words the planner's reasons, which have digests only. Where the machine runs what the base asks for,
 // the difference of the two commits explains a changed part. Before an install, the difference shows what is installed
-// instead of the base's workload.
+// instead of the base's workload. Where nothing explains a part, its digests tell a person nothing.
 func explainParts(why []string, before, after inventory.Desired, record inventory.Record) []string {
 	was, is := before.Workload, after.Workload
 	if was == nil || is == nil {
@@ -32,6 +32,9 @@ func explainParts(why []string, before, after inventory.Desired, record inventor
 		}
 		if len(words) == 0 {
 			words = []string{line}
+		}
+		if digests := strings.Contains(line, " → ") && part != "image" && part != "workload"; digests && words[0] == line {
+			words = []string{part + " differs from the installed system's"}
 		}
 		all = append(all, words...)
 	}

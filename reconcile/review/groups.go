@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/gitmetal/ingot/reconcile/plan/change"
 )
 
 // minGroup is the number of hosts from which on hosts with the same change share their lines in a terminal.
@@ -95,7 +97,7 @@ func (h Host) listShared() []string {
 // describeOwn says what is a host's own in a group: every disk that is written to is named.
 func (h Host) describeOwn() string {
 	parts := []string{}
-	if h.Disk != "" {
+	if writes := h.Verdict == change.Install || h.Verdict == change.Reinstall; h.Disk != "" && writes {
 		disks := []string{h.Disk}
 		for _, other := range h.Others {
 			disks = append(disks, other.Disk)

@@ -2,9 +2,11 @@ package review
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
+	"github.com/gitmetal/ingot/inventory"
 	"github.com/gitmetal/ingot/reconcile/plan/change"
 	"github.com/gitmetal/ingot/schemas"
 )
@@ -45,5 +47,30 @@ func TestEqualHostsShareTheirLines(t *testing.T) {
 	}
 	if few := (Review{Hosts: r.Hosts[:minGroup-1]}).RenderText(); strings.Contains(few, "hosts:") {
 		t.Errorf("few hosts are grouped:\n%s", few)
+	}
+}
+
+// Hosts that are rebooted are no hosts whose disks are written: no disk is named.
+func TestAGroupNamesWrittenDisksOnly(t *testing.T) {
+	t.Parallel()
+	var r Review
+	for i := range minGroup {
+		r.Hosts = append(r.Hosts, Host{Name: fmt.Sprintf("web-%d", i), Verdict: change.Nothing, Disk: "DISK", Requests: []string{"reboots (Soft), once: fw-7"}})
+	}
+	if text := r.RenderText(); strings.Contains(text, "DISK") || !strings.Contains(text, "    - web-0\n") {
+		t.Errorf("a reboot names a disk:\n%s", text)
+	}
+}
+
+// A part that neither commit explains is named without its digests: base and head ask for the same, and the machine, which was
+// kept off, has an older system.
+func TestUnexplainedPartsHaveNoDigests(t *testing.T) {
+	t.Parallel()
+	d := inventory.Desired{Workload: &inventory.Workload{Parts: map[string]string{"kernelArguments": "new", "image": "i2"}}}
+	record := inventory.Record{Installed: &inventory.Installed{Parts: map[string]string{"kernelArguments": "old", "image": "i1"}}}
+	got := explainParts([]string{"image i1 → i2", "kernelArguments 6c1f → 98ab", "vars was taken out"}, d, d, record)
+	want := []string{"image i1 → i2", "kernelArguments differs from the installed system's", "vars was taken out"}
+	if !slices.Equal(got, want) {
+		t.Errorf("explainParts = %q, want %q", got, want)
 	}
 }
