@@ -302,6 +302,11 @@ func TestEveryKill(t *testing.T) {
 	}
 }
 
+// refuseChange has the BMC answer every change of the account's password with a status.
+func (w *world) refuseChange(status int) {
+	w.bmc.Rules().Put([]rules.Rule{{Match: rules.Match{Method: "PATCH", Path: accountPath}, Then: rules.Then{Status: status}}})
+}
+
 // TestRefusedRotations: what cannot be rotated is left as it is, and the page says why.
 func TestRefusedRotations(t *testing.T) {
 	t.Parallel()
@@ -328,9 +333,12 @@ func TestRefusedRotations(t *testing.T) {
 			w.fleet.Hosts = map[inventory.MachineID]inventory.Desired{"web-1": d}
 		}, "", 0},
 		"a BMC that takes no password": {func(w *world) {
-			w.bmc.Rules().Put([]rules.Rule{{Match: rules.Match{Method: "PATCH", Path: accountPath}, Then: rules.Then{Status: 400}}})
+			w.refuseChange(400)
 		}, "takes no other password from ingot", 3},
-		"a wrong password in the trunk": {func(w *world) { w.bmc.SetPassword(secret.New("another")) }, "the BMC keeps the old password", 0},
+		"an account without the privilege": {func(w *world) { w.refuseChange(403) }, "changes no password of this account", 1},
+		"a read-only account service":      {func(w *world) { w.refuseChange(405) }, "changes no password of this account", 1},
+		"no account service":               {func(w *world) { w.refuseChange(501) }, "changes no password of this account", 1},
+		"a wrong password in the trunk":    {func(w *world) { w.bmc.SetPassword(secret.New("another")) }, "the BMC keeps the old password", 0},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/gitmetal/ingot/boot/redfish/accounts"
@@ -168,16 +169,25 @@ func (k *Keeper) resolve(ctx context.Context, j job, r rotation.Rotation) error 
 	}
 }
 
+// statusesOfNone are the answers of a service that changes no password: the account has no privilege, or the service is read
+// only, does not list the account (0), or knows no such request. Another password gets the same answer.
+var statusesOfNone = []int{0, http.StatusForbidden, http.StatusNotFound, http.StatusMethodNotAllowed, http.StatusNotImplemented}
+
 // change sends the one command, and logs in with the new password. A refusal means that the BMC keeps the old one: the next
-// form of a password is sealed and pushed then.
+// form of a password is sealed and pushed then, unless the service changes no password whatever its form.
 func (k *Keeper) change(ctx context.Context, j job, r rotation.Rotation, p passwords) error {
 	if err := k.config.BMC.ChangePassword(ctx, p.before, p.next.Password); err != nil {
 		said := conn.AsError(err)
-		if said == nil || said.Kind != conn.Refused || said.Temporary || said.Status >= http.StatusInternalServerError {
+		isRefusal := said != nil && said.Kind == conn.Refused && !said.Temporary
+		changesNone := isRefusal && slices.Contains(statusesOfNone, said.Status)
+		if !isRefusal || said.Status >= http.StatusInternalServerError && !changesNone {
 			return k.wait(j, r, err.Error(), time.Minute)
 		}
 		if end := k.logIn(ctx, j, p.before); end.Kind != account.LoggedIn && end.Kind != account.MustChange {
 			return k.wait(j, r, err.Error(), time.Minute) // it refused, and nobody knows what it keeps
+		}
+		if changesNone {
+			return k.fail(j, r, err.Error()+". Its Redfish service changes no password of this account: change it in the BMC's own interface, and the Secret")
 		}
 		if form := account.Form(r.Form); form < account.LastForm {
 			return k.seal(j, form+1, k.clean(err.Error()))
