@@ -16,8 +16,7 @@ func (d *Daemon) serveProbes(ctx context.Context) error {
 	if d.probes == nil {
 		return nil
 	}
-	d.metrics.Collect(metrics.State{View: d.loop.View, Images: d.images.Tally, Runs: d.loop.ViewRuns,
-		Results: d.results.Bytes})
+	d.metrics.Collect(metrics.State{View: d.loop.View, Images: d.images.Tally, Runs: d.loop.ViewRuns, Results: d.results.Bytes})
 	probes := metrics.Probes{Quiet: d.loop.SinceTurn, Ready: []metrics.Part{
 		{Name: "fleet", Check: d.checkFleet}, {Name: "journal", Check: d.checkJournal}, {Name: "hub", Check: d.checkHub},
 	}}
