@@ -70,13 +70,11 @@ func (r *Repo) Propose(ctx context.Context, c Change) (string, error) {
 		return "", err
 	}
 	next, pack, err := r.makeProposal(c)
+	if err == nil && c.Before != nil {
+		err = c.Before(next.String())
+	}
 	if err != nil {
 		return "", err
-	}
-	if c.Before != nil {
-		if err := c.Before(next.String()); err != nil {
-			return "", err
-		}
 	}
 	command := packp.Command{Name: branch, Old: plumbing.NewHash(c.Old), New: next}
 	if err := r.server.PushRef(ctx, command, pack); err != nil {
@@ -105,17 +103,18 @@ func (r *Repo) makeProposal(c Change) (next plumbing.Hash, pack io.Reader, err e
 	}
 	w := gittree.NewWriter(r.repo.Storer)
 	tree, err := w.ApplyChanges(base.TreeHash, files)
-	if err != nil {
-		return next, nil, fmt.Errorf("make a proposal: %w", err)
-	}
 	author := object.Signature{Name: r.config.Author.Name, Email: r.config.Author.Email, When: r.config.Now().UTC()}
-	next, err = w.AddCommit(&object.Commit{Author: author, Committer: author, Message: c.Message, TreeHash: tree,
-		ParentHashes: []plumbing.Hash{base.Hash}})
+	if err == nil {
+		next, err = w.AddCommit(&object.Commit{Author: author, Committer: author, Message: c.Message, TreeHash: tree,
+			ParentHashes: []plumbing.Hash{base.Hash}})
+	}
+	if err == nil {
+		pack, err = w.EncodePack()
+	}
 	if err != nil {
 		return next, nil, fmt.Errorf("make a proposal: %w", err)
 	}
-	pack, err = w.EncodePack()
-	return next, pack, err
+	return next, pack, nil
 }
 
 // Withdraw deletes a branch of proposals that is at a commit. A branch that is gone is no error.
@@ -169,17 +168,14 @@ func (r *Repo) explainProposal(ctx context.Context, command packp.Command, err e
 	return fmt.Errorf("%s: %w: check the rules and hooks of branches below %s", attempt, err, ProposalPrefix(r.config.Path))
 }
 
-// ReadProposal reads one file of a branch of proposals, by its path in the fleet, with the tip of the branch; nil without the
-// branch or the file. It fetches into a store of its own, so that no other call waits for it.
+// ReadProposal reads one file of a branch of proposals, by its path in the fleet, with the tip of the branch: no data without
+// the file, and no tip without the branch. It fetches into a store of its own, so that no other call waits for it.
 func (r *Repo) ReadProposal(ctx context.Context, name, file string) (data []byte, tip string, err error) {
 	ctx, cancel := context.WithTimeout(ctx, r.config.Limits.Timeout)
 	defer cancel()
 	branch, err := r.proposalBranch(name)
-	if err != nil {
-		return nil, "", err
-	}
-	store, err := r.server.NewStore()
-	if err != nil {
+	store, also := r.server.NewStore()
+	if err := errors.Join(err, also); err != nil {
 		return nil, "", err
 	}
 	err = r.server.FetchRefs(ctx, store, map[plumbing.ReferenceName]plumbing.ReferenceName{branch: branch}, 1)
@@ -190,23 +186,11 @@ func (r *Repo) ReadProposal(ctx context.Context, name, file string) (data []byte
 		return nil, "", err
 	}
 	at, err := store.Reference(branch, true)
-	if err != nil {
-		return nil, "", fmt.Errorf("read %s: %w", branch.Short(), err)
-	}
-	commit, err := store.CommitObject(at.Hash())
-	if err != nil {
-		return nil, "", fmt.Errorf("read %s: %w", branch.Short(), err)
-	}
-	found, err := commit.File(path.Join(r.config.Path, file))
-	if errors.Is(err, object.ErrFileNotFound) {
-		return nil, "", nil
+	if err == nil {
+		data, err = gittree.ReadFile(store.Storer, at.Hash(), path.Join(r.config.Path, file), r.config.Limits.Blob)
 	}
 	if err != nil {
 		return nil, "", fmt.Errorf("read %s: %w", branch.Short(), err)
 	}
-	if found.Size > r.config.Limits.Blob {
-		return nil, "", fmt.Errorf("read %s: %s is too large", branch.Short(), file)
-	}
-	text, err := found.Contents()
-	return []byte(text), at.Hash().String(), err
+	return data, at.Hash().String(), nil
 }

@@ -80,7 +80,7 @@ func TestDocumentedSteps(t *testing.T) {
 		t.Fatal(err)
 	}
 	blocks := regexp.MustCompile("(?s)```yaml\n(.*?)```").FindAllStringSubmatch(string(page), -1)
-	if len(blocks) != 11 {
+	if len(blocks) != 12 {
 		t.Fatalf("docs/steps.md has %d YAML blocks", len(blocks))
 	}
 	conditions := regexp.MustCompile("when: '(.*?)'").FindAllStringSubmatch(blocks[3][1], -1)
@@ -94,7 +94,7 @@ func TestDocumentedSteps(t *testing.T) {
 	files["hosts/web-1.yaml"] = hostFile("web-1", "  workload: stepped\n"+host)
 	files["steps/check.yaml"], files["steps/check-link.sh"] = blocks[0][1], "#!/bin/sh\n"
 	files["steps/raid.yaml"], files["plugins/generic-raid"] = blocks[1][1], "#!/bin/sh\n"
-	files["steps/web-bios.yaml"] = blocks[10][1]
+	files["steps/web-bios.yaml"] = blocks[11][1]
 	files["secrets/net.yaml"] = secretfile.SealFile(apiVersion + "kind: Secret\nmetadata: {name: net}\nspec: {scope: {allHosts: true}, data: {token: abc, password: abc}}\n" + secretfile.Marker)
 	var order []string
 	for _, s := range loadSteps(t, files) {

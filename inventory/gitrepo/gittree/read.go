@@ -27,6 +27,25 @@ type Limits struct {
 // errLarge means that a page is larger than any page of a daemon.
 var errLarge = errors.New("the page is too large")
 
+// ReadFile gives a file of a commit, by its path; nil without the file. A file with more bytes than most is an error.
+func ReadFile(store storer.EncodedObjectStorer, commit plumbing.Hash, path string, most int64) ([]byte, error) {
+	at, err := object.GetCommit(store, commit)
+	if err != nil {
+		return nil, err
+	}
+	file, err := at.File(path)
+	switch {
+	case errors.Is(err, object.ErrFileNotFound):
+		return nil, nil
+	case err != nil:
+		return nil, err
+	case file.Size > most:
+		return nil, fmt.Errorf("%s is too large", path)
+	}
+	text, err := file.Contents()
+	return []byte(text), err
+}
+
 // ReadPages gives the pages of a tree, by path. Pushing to the status branch takes less trust than pushing to the
 // fleet: anything but a plain file under a plain name is skipped, a page that is too large has no content, and a total
 // above the limits is an error.
