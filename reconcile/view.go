@@ -19,12 +19,12 @@ type (
 // View gives the loop's state. The hosts are sorted by name, then by id.
 func (l *Loop) View() View {
 	l.mu.Lock()
-	defer l.mu.Unlock()
 	v := l.fleetView()
 	v.Hosts = make([]HostView, 0, len(l.hosts))
 	for _, h := range l.hosts {
 		v.Hosts = append(v.Hosts, l.hostView(h))
 	}
+	l.mu.Unlock() // looks need the lock, and not the order
 	slices.SortFunc(v.Hosts,
 		func(a, b HostView) int { return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.ID, b.ID)) })
 	return v
