@@ -3,7 +3,6 @@
 package work
 
 import (
-	"bytes"
 	"cmp"
 	"encoding/json"
 	"errors"
@@ -147,9 +146,10 @@ func (l *resolver) readRunScript(d schemas.Document, path string) []byte {
 		l.addFindings(d.ErrorAt(field, "", "there is no file %s in the commit", path))
 	case len(file.Data) > schemas.MaxRunScript:
 		l.addFindings(d.ErrorAt(field, "", "%s has %d bytes, at most %d are delivered", path, len(file.Data), schemas.MaxRunScript))
-	case !bytes.HasPrefix(file.Data, []byte("#!/")):
-		l.addFindings(d.ErrorAt(field, "begin it with #!/bin/bash, or another interpreter of the ramdisk",
-			"the first line of %s names no interpreter", path))
+	default:
+		if why, mend := schemas.WhyNotScript(path, file.Data); why != "" {
+			l.addFindings(d.ErrorAt(field, mend, "%s", why))
+		}
 	}
 	l.named = append(l.named, path)
 	return file.Data

@@ -80,6 +80,9 @@ func describeScope(scope schemas.Scope) string {
 	if scope.AllHosts {
 		parts = append(parts, "all hosts")
 	}
+	if len(scope.Deliveries) > 0 {
+		parts = append(parts, "BMCs of deliveries "+nameSome(scope.Deliveries, 8))
+	}
 	if len(parts) == 0 {
 		return "nobody"
 	}

@@ -46,9 +46,10 @@ func (r *Reader) readPlugin(source Source, d schemas.Document, field, name strin
 	case len(body) > schemas.MaxPluginFile:
 		r.Report(d.ErrorAt(field, "put it on a server: url and sha256",
 			"%s has %d bytes, a plug-in in the commit at most %d", name, len(body), schemas.MaxPluginFile))
-	case !strings.HasPrefix(string(body), "#!") && !strings.HasPrefix(string(body), "\x7fELF"):
-		r.Report(d.ErrorAt(field, "start it with a line such as #!/bin/sh, or name a program for Linux",
-			"%s cannot be executed: it is no program, and its first line names no interpreter", name))
+	case !strings.HasPrefix(string(body), "\x7fELF"):
+		if why, mend := schemas.WhyNotScript(name, body); why != "" {
+			r.Report(d.ErrorAt(field, mend+", or name a program for Linux", "it cannot be executed: %s", why))
+		}
 	}
 	return body, true
 }

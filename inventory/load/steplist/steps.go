@@ -92,9 +92,10 @@ func (r *Reader) readScript(source Source, d schemas.Document) []byte {
 	script, has, usable := source.UseFile(name)
 	if name != "" && !has {
 		r.Report(d.ErrorAt("spec.script", "", "there is no file %s in this commit", name))
-	} else if name != "" && usable && !strings.HasPrefix(string(script), "#!") {
-		r.Report(d.ErrorAt("spec.script", "start it with a line such as #!/bin/sh",
-			"the first line of %s does not name its interpreter", name))
+	} else if name != "" && usable {
+		if why, mend := schemas.WhyNotScript(name, script); why != "" {
+			r.Report(d.ErrorAt("spec.script", mend, "%s", why))
+		}
 	}
 	return script
 }

@@ -58,19 +58,17 @@ func Compare(base, head inventory.Fleet, is Known) (all []Change) {
 			c.add("at most %d machines", now.Replicas)
 			c.addBatch(states[name], now)
 		default:
-			if was.Replicas != now.Replicas {
-				c.add("replicas %d → %d", was.Replicas, now.Replicas)
-			}
+			c.addTerms(was, now)
 			if was.Batch != now.Batch {
 				c.addBatch(states[name], now)
 			}
 		}
+		changed := len(c.Lines) > 0 || !slices.Equal(machinesOf(before[name]), machinesOf(after[name]))
 		if has {
 			c.addClaims(head, before[name], after[name])
 			c.addMissing(head, now, after[name], is)
 		}
-		if changed := !had || !has || was.Replicas != now.Replicas || was.Batch != now.Batch ||
-			!slices.Equal(machinesOf(before[name]), machinesOf(after[name])); changed {
+		if changed {
 			all = append(all, c)
 		}
 	}
