@@ -248,7 +248,8 @@ func (w *world) awaitRecord(t *testing.T, client *daemon.Client, wanted func(dis
 		select {
 		case <-ticker.C:
 		case <-deadline:
-			t.Fatalf("the records are %+v, %v", list, err)
+			known, _ := json.Marshal(list)
+			t.Fatalf("the records are %s, %v", known, err)
 		}
 	}
 }

@@ -199,7 +199,9 @@ func (p *Proposer) pass(ctx context.Context) time.Duration {
 			p.logFailure("a proposal is not kept up", fmt.Errorf("record %s: %w", r.ID, err))
 		default:
 			if after, err := p.config.Records.Get(r.ID); err == nil {
-				p.done[r.ID] = describeLook(after, tipAfter(r, after, look.tip), look)
+				seen := r // what others changed meanwhile, such as a proof, is news
+				seen.Proposal = after.Proposal
+				p.done[r.ID] = describeLook(seen, tipAfter(r, after, look.tip), look)
 			}
 		}
 	}

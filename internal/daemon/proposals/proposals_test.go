@@ -67,6 +67,7 @@ type memory struct {
 	mu      sync.Mutex
 	records map[discovery.ID]discovery.Record
 	gets    int
+	behind  func(*discovery.Record) // what happens to a record behind the next Get, once
 }
 
 func (m *memory) List() (list []discovery.Record) {
@@ -86,6 +87,11 @@ func (m *memory) Get(id discovery.ID) (discovery.Record, error) {
 	r, known := m.records[id]
 	if !known {
 		return r, errors.New("there is no such record")
+	}
+	if m.behind != nil {
+		later := r
+		m.behind(&later)
+		m.records[id], m.behind = later, nil
 	}
 	return r, nil
 }
@@ -347,6 +353,32 @@ func TestProposalStory(t *testing.T) {
 
 // TestAMergeThatDeletesItsBranch says nothing: until the daemon has read the trunk with the merge, a branch that is gone
 // and a request that is closed may be merged ones. A declined proposal has the machine's BMC account deleted.
+// What becomes of a record during a look at it is news for the next look: a proof comes at any moment.
+func TestNewsDuringALook(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	r.register(machine, "dell", "AAA")
+	r.look()
+	first := r.tip(machine)
+	r.restart()          // has every record looked at
+	r.config.Forge = nil // a forge is asked from time to time, which would be a look too
+	r.records.behind = func(d *discovery.Record) { d.Doubts = append(d.Doubts, "it came during the look") }
+	r.look()
+	if r.tip(machine) != first || r.records.behind != nil {
+		t.Fatal("the look knew what came behind it, or read nothing")
+	}
+	r.look()
+	if text := r.git(r.bare, "show", r.tip(machine)+":"+r.state(machine).Path); !strings.Contains(text, "it came during the look") {
+		t.Errorf("the branch stays as it was:\n%s", text)
+	}
+	last := r.tip(machine)
+	r.look()
+	r.look()
+	if r.tip(machine) != last {
+		t.Error("a branch that is as it should be is pushed again")
+	}
+}
+
 func TestAMergeThatDeletesItsBranch(t *testing.T) {
 	t.Parallel()
 	for _, how := range []string{"the branch is deleted", "the request is closed"} {
