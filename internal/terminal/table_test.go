@@ -152,8 +152,12 @@ func TestASecretBesideAnotherHold(t *testing.T) {
 		Hold:       &status.Hold{Reason: change.NeedsConsent, Message: "no consent"},
 		Conditions: []status.Condition{{Type: status.Reachable, Status: "False", Reason: "SecretUnusable", Message: words}}}}
 	for name, write := range map[string]func(*bytes.Buffer) error{
-		"list": func(out *bytes.Buffer) error { return terminal.WriteList(out, daemon.View{Hosts: []daemon.HostView{h}}) },
-		"host": func(out *bytes.Buffer) error { return terminal.WriteHost(out, daemon.View{Hosts: []daemon.HostView{h}}) },
+		"list": func(out *bytes.Buffer) error {
+			return terminal.WriteList(out, daemon.View{Hosts: []daemon.HostView{h}})
+		},
+		"host": func(out *bytes.Buffer) error {
+			return terminal.WriteHost(out, daemon.View{Hosts: []daemon.HostView{h}})
+		},
 		"event": func(out *bytes.Buffer) error {
 			terminal.NewWatcher(out, false, "", "").ShowEvent(daemon.Event{Host: &h})
 			return nil
