@@ -30,9 +30,8 @@ func CameFirst(store storer.EncodedObjectStorer, tip plumbing.Hash, p Pair) (boo
 	for queue := []plumbing.Hash{tip}; len(queue) > 0; queue = queue[1:] {
 		commit := queue[0]
 		blob, parents, err := findVersion(store, commit, p.File)
-		if kind, known := kinds[blob]; err == nil && !known {
-			kind, err = p.judge(store, commit)
-			kinds[blob] = kind
+		if _, known := kinds[blob]; err == nil && !known {
+			kinds[blob], err = p.judge(store, commit)
 		}
 		if errors.Is(err, plumbing.ErrObjectNotFound) || len(seen) > maxAncestors {
 			return false, nil // the edge of a shallow or partial history
