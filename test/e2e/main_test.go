@@ -16,7 +16,7 @@ import (
 )
 
 // patience bounds every single wait; on an idle machine of four cores none takes more than 3 minutes.
-const patience = 20 * time.Minute
+const patience = 40 * time.Minute
 
 // parts are what all tests share: built once, only read.
 var parts struct {

@@ -71,7 +71,7 @@ func bootGuest(t *testing.T, program string, disks []bmc.Disk, nvme ...string) s
 	if err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Minute)
 	defer cancel()
 	exits, err := machine.Start(ctx, bmc.Boot{From: bmc.FromCD, MediaURL: server.URL(key)})
 	if err != nil {
@@ -80,7 +80,7 @@ func bootGuest(t *testing.T, program string, disks []bmc.Disk, nvme ...string) s
 	select {
 	case <-exits:
 	case <-ctx.Done():
-		t.Error("the guest did not end within 20 minutes")
+		t.Error("the guest did not end within 50 minutes")
 		if err := machine.Unplug(); err != nil {
 			t.Fatal(err)
 		}
