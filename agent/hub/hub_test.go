@@ -9,6 +9,7 @@ import (
 	"errors"
 	"net/http"
 	"reflect"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -442,6 +443,21 @@ func TestACallIsAcknowledgedWhenTheBranchShowsIt(t *testing.T) {
 	}
 	pushed = true
 	r.caller().want(wire.PathPhoneHome, home, http.StatusNoContent)
+}
+
+// TestACallOfAnotherMachine: the disk was moved, and the call of the other machine counts, whatever boot id its kernel says.
+func TestACallOfAnotherMachine(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	r.start()
+	home := wire.PhoneHome{Host: "web-03", Install: "op1", Epoch: 4, Token: r.PhoneHomeToken("web-03", "op1", 4, 0).Reveal(), BootID: "x"}
+	for _, machine := range []string{"4C4C-1", "4c4c-2", "4c4c-1"} {
+		home.Machine = machine
+		r.caller().want(wire.PathPhoneHome, home, http.StatusNoContent)
+		if got := r.state("web-03").PhoneHome; got == nil || got.Machine != strings.ToLower(machine) {
+			t.Errorf("the newest call is %+v, want that of %s", got, machine)
+		}
+	}
 }
 
 func TestNothingIsAcknowledgedBeforeItIsStored(t *testing.T) {
