@@ -60,8 +60,8 @@ func (l *Loop) awaitFleet(h *host, next plan.Plan) {
 }
 
 // RetryHost lets an operator retry a host that was given up, or that is held because the installed system does not
-// call home, have a host looked at again that is held for its disks, and resume a host with a step on hold. A written and verified disk is not written again, and a retry gives
-// no consent. An error says why there is nothing to retry.
+// call home, have a host looked at again that is held for its disks, and resume a host with a step on hold. A written
+// and verified disk is not written again, and a retry gives no consent. An error says why there is nothing to retry.
 func (l *Loop) RetryHost(id inventory.MachineID) error {
 	l.mu.Lock()
 	h := l.hosts[id]

@@ -132,10 +132,9 @@ func reviseRequest(p plan.Plan, answer admit.Answer) plan.Plan {
 // DescribeStance is the phase of a machine, as far as the admission of other machines depends on the machine. A machine that was
 // not looked at since the start has no phase: an inspection from before the start goes on.
 func DescribeStance(phase plan.Phase, rec inventory.Record) admit.Stance {
-	inspected := rec.Boot != nil && rec.Boot.Target == inventory.FromRamdisk && rec.Run == nil
 	switch phase {
 	case "":
-		if inspected {
+		if rec.Boot != nil && rec.Boot.Target == inventory.FromRamdisk && rec.Run == nil {
 			return admit.Inspecting
 		}
 		return admit.Idle

@@ -81,8 +81,11 @@ type Answer struct {
 // IsAllowed reports whether the step may be done.
 func (a Answer) IsAllowed() bool { return a.Reason == "" }
 
+// personal are the reasons that only a person can remove.
+var personal = []Reason{Frozen, DiskShared}
+
 // NeedsPerson reports whether only a person can remove the reason.
-func (a Answer) NeedsPerson() bool { return a.Reason == Frozen || a.Reason == DiskShared }
+func (a Answer) NeedsPerson() bool { return slices.Contains(personal, a.Reason) }
 
 // ForPlace reports whether the machine waits for other machines to give places back.
 func (a Answer) ForPlace() bool {
@@ -126,7 +129,7 @@ func (v *View) AskStep(id inventory.MachineID, q Question, now time.Time) Answer
 
 // AskPersons is AskStep with the reasons that only a person removes: the answer does not depend on the time.
 func (v *View) AskPersons(id inventory.MachineID, q Question) Answer {
-	return v.askAmong([]Reason{Frozen, DiskShared}, id, q, time.Time{})
+	return v.askAmong(personal, id, q, time.Time{})
 }
 
 // AskFiles is AskStep with the reasons that the fleet's files and the time decide, whatever other machines do.

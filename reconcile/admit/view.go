@@ -157,12 +157,18 @@ func (v *View) NextWaiting(now time.Time) []inventory.MachineID {
 		}
 	}
 	slices.SortFunc(ids, v.compareTurns)
-	return slices.DeleteFunc(ids, func(id inventory.MachineID) bool {
-		if !v.machines[id].Busy {
+	var next []inventory.MachineID
+	for _, id := range ids {
+		switch {
+		case v.machines[id].Busy:
+		case free > 0:
 			free--
+		default:
+			continue
 		}
-		return free < 0 && !v.machines[id].Busy
-	})
+		next = append(next, id)
+	}
+	return next
 }
 
 // RingsProgress gives the progress of every ring by name.
