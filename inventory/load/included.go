@@ -2,9 +2,7 @@ package load
 
 import (
 	"bytes"
-	"fmt"
 	"regexp"
-	"strings"
 
 	"go.yaml.in/yaml/v3"
 
@@ -94,12 +92,12 @@ func warnAboutFields(file string, data []byte) (findings []schemas.Finding) {
 	roots, _ := yamltext.ParseDocuments(data, schemas.MaxFile)
 	for _, root := range roots {
 		kind := ""
-		eachText(root, "", func(field string, node *yaml.Node) {
+		yamltext.WalkTexts(root, func(field string, node *yaml.Node) {
 			if field == "kind" {
 				kind = node.Value
 			}
 		})
-		eachText(root, "", func(field string, node *yaml.Node) {
+		yamltext.WalkTexts(root, func(field string, node *yaml.Node) {
 			at := schemas.Position{File: file, Line: node.Line, Col: node.Column}
 			if warning, found := warnAboutField(kind, field, node.Value, at); found {
 				warning.Field = field
@@ -130,22 +128,6 @@ func warnAboutField(kind, field, text string, at schemas.Position) (warning sche
 		return use.Warn(written[0], at), true
 	}
 	return warning, false
-}
-
-// eachText visits the scalars of a document with the names of their fields.
-func eachText(node *yaml.Node, field string, visit func(string, *yaml.Node)) {
-	switch node.Kind {
-	case yaml.ScalarNode:
-		visit(field, node)
-	case yaml.SequenceNode:
-		for i, item := range node.Content {
-			eachText(item, fmt.Sprintf("%s[%d]", field, i), visit)
-		}
-	case yaml.MappingNode:
-		for i := 0; i+1 < len(node.Content); i += 2 {
-			eachText(node.Content[i+1], strings.TrimPrefix(field+"."+node.Content[i].Value, "."), visit)
-		}
-	}
 }
 
 // warnAboutTexts warns of texts in a Butane config that are meant as references, and are taken for other text.

@@ -80,6 +80,24 @@ func ReadAny(node *yaml.Node) any {
 // WalkNodes visits every node, parents first, and stops at aliases and at maxDepth.
 func WalkNodes(root *yaml.Node, visit func(*yaml.Node)) []*Problem { return walkBelow(root, visit, 0) }
 
+// WalkTexts visits the scalars below a node in their order, each with the path of its field, such as spec.steps[0].step.
+func WalkTexts(node *yaml.Node, visit func(path string, text *yaml.Node)) { walkTexts(node, "", visit) }
+
+func walkTexts(node *yaml.Node, path string, visit func(string, *yaml.Node)) {
+	switch node.Kind {
+	case yaml.ScalarNode:
+		visit(path, node)
+	case yaml.SequenceNode:
+		for i, item := range node.Content {
+			walkTexts(item, fmt.Sprintf("%s[%d]", path, i), visit)
+		}
+	case yaml.MappingNode:
+		for i := 0; i+1 < len(node.Content); i += 2 {
+			walkTexts(node.Content[i+1], strings.TrimPrefix(path+"."+node.Content[i].Value, "."), visit)
+		}
+	}
+}
+
 func walkBelow(node *yaml.Node, visit func(*yaml.Node), depth int) []*Problem {
 	if depth > maxDepth {
 		return []*Problem{{Line: node.Line, Col: node.Column,

@@ -5,11 +5,14 @@ package versions
 import (
 	"errors"
 	"fmt"
+	"io"
 	"slices"
 
 	"github.com/go-git/go-git/v5/plumbing"
 	"github.com/go-git/go-git/v5/plumbing/object"
 	"github.com/go-git/go-git/v5/plumbing/storer"
+
+	"github.com/gitmetal/ingot/schemas"
 )
 
 // maxAncestors is the most commits that a search looks at.
@@ -31,7 +34,7 @@ func CameFirst(store storer.EncodedObjectStorer, tip plumbing.Hash, p Pair) (boo
 		commit := queue[0]
 		blob, parents, err := findVersion(store, commit, p.File)
 		if _, known := kinds[blob]; err == nil && !known {
-			kinds[blob], err = p.judge(store, commit)
+			kinds[blob], err = p.judge(store, blob)
 		}
 		if errors.Is(err, plumbing.ErrObjectNotFound) || len(seen) > maxAncestors {
 			return false, nil // the edge of a shallow or partial history
@@ -83,23 +86,24 @@ func findVersion(store storer.EncodedObjectStorer, id plumbing.Hash, file string
 	return entry.Hash, commit.ParentHashes, nil
 }
 
-// judge gives the kind of the content that the file has at a commit.
+// judge gives the kind of a content. One that is too large is neither version.
 func (p Pair) judge(store storer.EncodedObjectStorer, id plumbing.Hash) (kind string, err error) {
-	commit, err := object.GetCommit(store, id)
+	blob, err := object.GetBlob(store, id)
+	if err != nil || blob.Size > schemas.MaxFile {
+		return "", err
+	}
+	reader, err := blob.Reader()
 	if err != nil {
 		return "", err
 	}
-	found, err := commit.File(p.File)
-	if err != nil {
-		return "", err
-	}
-	text, err := found.Contents()
+	defer reader.Close()
+	content, err := io.ReadAll(reader)
 	switch {
 	case err != nil:
 		return "", err
-	case p.Later([]byte(text)):
+	case p.Later(content):
 		return laterContent, nil
-	case p.First([]byte(text)):
+	case p.First(content):
 		return firstContent, nil
 	default:
 		return "", nil

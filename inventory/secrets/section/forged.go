@@ -10,6 +10,8 @@ import (
 	"filippo.io/age"
 	"filippo.io/age/armor"
 	"go.yaml.in/yaml/v3"
+
+	"github.com/gitmetal/ingot/schemas/yamltext"
 )
 
 // Forged is a field of a Secret that was changed as no program writes it.
@@ -99,10 +101,8 @@ func parseVersion(document []byte) (v version, ok bool) {
 		return version{}, false
 	}
 	v.onlyEncrypted, v.holders = s.MACOnlyEncrypted, s.listHolders()
-	var fields []field
-	collectFields(root.Content[0], "", &fields)
-	for _, f := range fields {
-		index := -1
+	yamltext.WalkTexts(root.Content[0], func(path string, text *yaml.Node) {
+		f, index := field{path, text.Value, text.Line}, -1
 		_, _ = fmt.Sscanf(f.path, "sops.age[%d].enc", &index)
 		switch {
 		case f.path == "sops.mac":
@@ -114,7 +114,7 @@ func parseVersion(document []byte) (v version, ok bool) {
 		case !strings.HasPrefix(f.path, "sops.") && (!s.MACOnlyEncrypted || strings.HasPrefix(f.text, "ENC[")):
 			v.covered = append(v.covered, f)
 		}
-	}
+	})
 	return v, true
 }
 
@@ -155,22 +155,6 @@ func withoutKeys(value any) any {
 // coversSame reports whether the macs of two versions cover the same.
 func (v version) coversSame(o version) bool {
 	return v.onlyEncrypted == o.onlyEncrypted && v.time.text == o.time.text && slices.EqualFunc(v.covered, o.covered, field.isSame)
-}
-
-// collectFields lists the scalars of a document in their order.
-func collectFields(node *yaml.Node, path string, fields *[]field) {
-	switch node.Kind {
-	case yaml.MappingNode:
-		for i := 0; i+1 < len(node.Content); i += 2 {
-			collectFields(node.Content[i+1], strings.TrimPrefix(path+"."+node.Content[i].Value, "."), fields)
-		}
-	case yaml.SequenceNode:
-		for i, item := range node.Content {
-			collectFields(item, fmt.Sprintf("%s[%d]", path, i), fields)
-		}
-	case yaml.ScalarNode:
-		*fields = append(*fields, field{path, node.Value, node.Line})
-	}
 }
 
 // listChanged lists the covered fields that differ from an older version; the mac where fields were taken out or moved.
