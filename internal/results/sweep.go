@@ -26,9 +26,9 @@ func summarize(m runs.Manifest) Summary {
 	return Summary{Run: m.Run, OK: m.OK(), Orphan: m.Orphan != "", Bytes: m.Bytes, Files: len(m.Files), Ended: m.Ended.Ended}
 }
 
-// Sweep removes runs of batches that have ended: those over the age, then the oldest while the store, or what their Workload
-// left, is over its size.
-// The files of a removed run stay for an hour, and longer while another run has the same bytes.
+// Sweep removes runs of batches that have ended: those over the age, then the oldest while the store, or what their
+// Workload left, is over its size. The files of a removed run stay for an hour, and longer while another run has the same
+// bytes.
 func (s *Store) Sweep() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -46,11 +46,16 @@ func (s *Store) sweepLocked(size int64) error {
 	if err != nil {
 		return err
 	}
-	kept, left := named.bytes(), s.countWorkloads()
+	old := s.listOld()
+	left := map[string]int64{} // bytes that the runs of each Workload name
+	for _, run := range old {
+		left[run.Workload] += run.Bytes
+	}
+	kept := named.bytes()
 	var failed error
-	for _, run := range s.listOld() {
+	for _, run := range old {
 		lowered := s.options.KeepOf(run.Workload)
-		aged := isOver(int64(now.Sub(run.Ended)), int64(s.options.Keep.Age), int64(lowered.Age))
+		aged := isOver(now.Sub(run.Ended), s.options.Keep.Age, lowered.Age)
 		if !aged && !isOver(kept, size) && !isOver(left[run.Workload], lowered.Size) {
 			continue
 		}
@@ -67,17 +72,8 @@ func (s *Store) sweepLocked(size int64) error {
 }
 
 // isOver reports whether a value is over one of the bounds; 0 is no bound.
-func isOver(value int64, bounds ...int64) bool {
-	return slices.ContainsFunc(bounds, func(bound int64) bool { return bound > 0 && value > bound })
-}
-
-// countWorkloads counts the bytes that the ended runs of each Workload name.
-func (s *Store) countWorkloads() map[string]int64 {
-	left := map[string]int64{}
-	for _, run := range s.listOld() {
-		left[run.Workload] += run.Bytes
-	}
-	return left
+func isOver[N int64 | time.Duration](value N, bounds ...N) bool {
+	return slices.ContainsFunc(bounds, func(bound N) bool { return bound > 0 && value > bound })
 }
 
 // listOld lists the ended runs of batches that have ended, the oldest first.
@@ -171,7 +167,7 @@ func (s *Store) touchBlobs(files []runs.File) {
 // abandonOpen removes open runs of batches that ended long ago: their machines are not waited for any more.
 func (s *Store) abandonOpen(now time.Time, named names) {
 	for id, r := range s.open {
-		aged := isOver(int64(now.Sub(r.Begun)), int64(s.options.Keep.Age), int64(s.options.KeepOf(r.Run.Workload).Age))
+		aged := isOver(now.Sub(r.Begun), s.options.Keep.Age, s.options.KeepOf(r.Run.Workload).Age)
 		if !aged || s.options.Running(r.Run.Workload, r.Run.Batch) || r.isBusy() {
 			continue
 		}

@@ -3,7 +3,6 @@ package claimed
 import (
 	"fmt"
 	"maps"
-	"reflect"
 	"slices"
 	"strings"
 	"time"
@@ -13,7 +12,10 @@ import (
 
 // addTerms says which terms of a Workload change, besides what its batch computes: fields by the names of the file.
 func (c *Change) addTerms(was, now runs.Work) {
-	kept := "ended batches over it are removed for good"
+	paused := "runs begin again"
+	if now.Paused {
+		paused = "no more runs begin"
+	}
 	for _, term := range []struct {
 		field    string
 		was, now any
@@ -22,16 +24,16 @@ func (c *Change) addTerms(was, now runs.Work) {
 		{"replicas", was.Replicas, now.Replicas, ""},
 		{"hosts", describeSelector(was), describeSelector(now), ""},
 		{"priority", was.Priority, now.Priority, ""},
-		{"paused", was.Paused, now.Paused, map[bool]string{true: "no more runs begin", false: "runs begin again"}[now.Paused]},
+		{"paused", was.Paused, now.Paused, paused},
 		{"run.completions", was.Completions, now.Completions, ""},
 		{"run.deadline", was.Deadline, now.Deadline, "of each run that begins"},
 		{"run.retries", was.Retries, now.Retries, ""},
 		{"run.onFailure", describeStop(was.StopAfter), describeStop(now.StopAfter), ""},
 		{"run.whenDone", describeEnd(was.Keeps), describeEnd(now.Keeps), ""},
 		{"run.results", describeLimits(was.Results), describeLimits(now.Results), "of each run that begins"},
-		{"run.results.keep", describeKeep(was.Keep), describeKeep(now.Keep), kept},
+		{"run.results.keep", describeKeep(was.Keep), describeKeep(now.Keep), "ended batches over it are removed for good"},
 	} {
-		if reflect.DeepEqual(term.was, term.now) {
+		if term.was == term.now {
 			continue
 		}
 		line := fmt.Sprintf("%s %v → %v", term.field, term.was, term.now)
