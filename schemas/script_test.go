@@ -9,6 +9,7 @@ func TestWhyNotScript(t *testing.T) {
 	t.Parallel()
 	for body, want := range map[string]string{
 		"#!/bin/sh\necho\n": "", "#!/usr/bin/env python3": "", "#!/bin/sh\necho 'a\r\n'\n": "",
+		"#! /bin/sh\n": "", "#!\n": "names no interpreter", "#!bash\n": "names no interpreter",
 		"": "names no interpreter", "echo\n": "names no interpreter", "\xef\xbb\xbf#!/bin/sh\n": "names no interpreter",
 		"#!/bin/sh\r\necho\r\n": "end with CR LF", "#!/bin/sh\r": "end with CR LF",
 	} {
