@@ -114,8 +114,8 @@ func newEvent(group []Condition, fleet Fleet, at time.Time) Event {
 			e.Hosts = append(e.Hosts, Named{one.Name, inventory.MachineID(one.Key)})
 		}
 	}
-	if e.Count > 1 && first.allow[1] != "" {
-		e.Do = strings.ReplaceAll(first.Do, "`"+first.allow[0]+"`", "`"+first.allow[1]+"`")
+	if e.Count > 1 && first.allowAll != "" {
+		e.Do = strings.ReplaceAll(first.Do, "`"+first.allowOne+"`", "`"+first.allowAll+"`")
 	}
 	if e.Count == 1 {
 		e.Host, e.MachineID = first.Name, inventory.MachineID(first.Key)

@@ -65,8 +65,8 @@ type Condition struct {
 	Why, Do  string
 
 	group string // conditions of one group share a notification
-	// allow are the command that allows what this host waits for, and the one for all hosts of the group.
-	allow [2]string
+	// allowOne is the command that allows what the host waits for, allowAll the one for all hosts of the group.
+	allowOne, allowAll string
 }
 
 // Conditions are the conditions that hold now, by key. Unknown are hosts that nobody can say anything about.
@@ -124,7 +124,7 @@ func describeHost(d status.Document) (Condition, bool) {
 		asks = append(asks, slices.Concat([]string{d.Hold.Takeover}, d.Hold.Consent)...)
 		if len(d.Hold.Consent) > 0 {
 			consents = d.Workload // as status.GroupHosts: one command allows all hosts of the workload
-			one.allow = [2]string{"ingot consent " + d.Metadata.Name, status.Group{Workload: d.Workload}.AllowCommand()}
+			one.allowOne, one.allowAll = "ingot consent "+d.Metadata.Name, status.Group{Workload: d.Workload}.AllowCommand()
 		}
 	}
 	one.Mark = digest(asks...)
