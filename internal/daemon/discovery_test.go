@@ -200,13 +200,7 @@ func TestAnImpostorIsGivenNothing(t *testing.T) {
 	w.git(t, "rm", "--quiet", "--cached", file)
 	w.git(t, "commit", "--quiet", "-m", "nobody knows the second machine")
 	w.git(t, "push", "--quiet", "origin", "HEAD:main")
-	w.start(t)
-	w.addEnrolmentKey(t)
-	client := daemon.Connect(w.socket())
-	boot, err := client.DiscoveryMedium(t.Context(), "pallet")
-	if err != nil {
-		t.Fatal(err)
-	}
+	client, boot := w.openDoor(t)
 	impostor := stranger{serial: victim.Serial, mac: victim.MAC, log: &safeLog{}}
 	impostor.wait(t, boot)
 	record := w.awaitRecord(t, client, func(r discovery.Record) bool { return r.Identity.SerialLabel() == victim.Serial })
@@ -271,6 +265,19 @@ func (w *world) awaitRecords(t *testing.T, client *daemon.Client) (one, two disc
 			t.Fatalf("the records are %+v, %v", list, err)
 		}
 	}
+}
+
+// openDoor starts the daemon with an enrolment key, and gives a client and the boot configuration of the key's medium.
+func (w *world) openDoor(t *testing.T) (*daemon.Client, wire.BootConfig) {
+	t.Helper()
+	w.start(t)
+	w.addEnrolmentKey(t)
+	client := daemon.Connect(w.socket())
+	boot, err := client.DiscoveryMedium(t.Context(), "pallet")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return client, boot
 }
 
 // readMedium finds the boot configuration in a discovery medium.

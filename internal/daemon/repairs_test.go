@@ -179,13 +179,7 @@ func TestAHostWithoutABMCGetsAnAddress(t *testing.T) {
 	}
 	w.git(t, "add", "hosts/later.yaml")
 	w.push(t, "a host whose BMC nobody knows yet")
-	w.start(t)
-	w.addEnrolmentKey(t)
-	client := daemon.Connect(w.socket())
-	boot, err := client.DiscoveryMedium(t.Context(), "pallet")
-	if err != nil {
-		t.Fatal(err)
-	}
+	client, boot := w.openDoor(t)
 	stranger{serial: "SN-OTHER", bmc: "10.9.9.8"}.wait(t, boot)
 	stranger{serial: "SN-LATER", bmc: "10.9.9.9"}.wait(t, boot)
 	record := w.awaitRecord(t, client, func(r discovery.Record) bool { return r.Repair != nil && r.Proposal != nil && r.Proposal.Tip != "" })

@@ -6,7 +6,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/gitmetal/ingot/internal/daemon"
 	"github.com/gitmetal/ingot/inventory/discovery"
 )
 
@@ -35,13 +34,7 @@ func TestAStuckProposalDelaysNoHost(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(bare, "hooks", "pre-receive"), []byte(stuckHook), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	w.start(t)
-	w.addEnrolmentKey(t)
-	client := daemon.Connect(w.socket())
-	boot, err := client.DiscoveryMedium(t.Context(), "pallet")
-	if err != nil {
-		t.Fatal(err)
-	}
+	client, boot := w.openDoor(t)
 	stranger{serial: "SN-NEW"}.wait(t, boot)
 	awaitFile(t, filepath.Join(bare, "proposal-came"))
 	came := time.Now()
