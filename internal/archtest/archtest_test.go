@@ -149,7 +149,7 @@ var rules = []rule{
 	{"inventory/gitrepo/gitprogram", nil},
 	{"inventory/gitrepo/gittree", nil},
 	{"inventory/gitrepo/versions", []string{"schemas"}},
-	{"inventory/gitrepo/knownhosts", nil},
+	{"inventory/gitrepo/knownhosts", []string{"internal/glob"}},
 	{"inventory/gitrepo/remote", []string{"inventory/gitrepo/knownhosts", "internal/httppost", "internal/secret"}},
 	{"inventory/forge", []string{"reconcile/notices", "internal/httppost", "internal/secret"}},
 	{"inventory/...", []string{"core", "internal/secret"}},

@@ -2,7 +2,7 @@
 // out/**. The package is pure.
 //
 // Call CheckName for a name before it becomes a path, Check where a pattern is written, and Match where files are
-// collected. Do not use path.Match for such patterns: path.Match has no **, and gives an error only for some names.
+// collected; MatchPart for a text that has no parts. Do not use path.Match for such patterns: path.Match has no **, and gives an error only for some names.
 package glob
 
 import (
@@ -83,7 +83,7 @@ func matchParts(pattern, name []string) bool {
 			case part == "**":
 				next[i] = reached[i] || i > 0 && next[i-1]
 			case i > 0 && reached[i-1]:
-				next[i] = matchPart(part, name[i-1])
+				next[i] = MatchPart(part, name[i-1])
 			}
 		}
 		reached = next
@@ -91,8 +91,9 @@ func matchParts(pattern, name []string) bool {
 	return reached[len(name)]
 }
 
-// matchPart matches one part in linear memory and at most quadratic time.
-func matchPart(pattern, text string) bool {
+// MatchPart reports whether a pattern of * for any number of bytes, and ? for one, means a text without slashes, such as a part
+// of a name, or a host. It takes linear memory and at most quadratic time.
+func MatchPart(pattern, text string) bool {
 	at, star, resume := 0, -1, 0
 	for i := 0; i < len(text); {
 		switch {

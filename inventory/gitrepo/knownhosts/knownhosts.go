@@ -18,6 +18,8 @@ import (
 	"time"
 
 	"golang.org/x/crypto/ssh"
+
+	"github.com/gitmetal/ingot/internal/glob"
 )
 
 // Why a server is not believed.
@@ -280,7 +282,7 @@ func matchNames(name, names string) bool {
 	matched := false
 	for pattern := range strings.SplitSeq(strings.ToLower(names), ",") {
 		pattern, negated := strings.CutPrefix(pattern, "!")
-		if matchPattern(name, pattern) {
+		if glob.MatchPart(pattern, name) {
 			if negated {
 				return false
 			}
@@ -301,24 +303,4 @@ func matchHash(name, hashed string) bool {
 	mac := hmac.New(sha1.New, salt)
 	mac.Write([]byte(name))
 	return errSalt == nil && errWant == nil && hmac.Equal(mac.Sum(nil), want)
-}
-
-// matchPattern reports whether a pattern means a text: * is any number of characters, ? one.
-func matchPattern(text, pattern string) bool {
-	at, star, mark := 0, -1, 0
-	for i := 0; i < len(text); {
-		switch {
-		case at < len(pattern) && pattern[at] == '*':
-			star, mark = at, i
-			at++
-		case at < len(pattern) && (pattern[at] == '?' || pattern[at] == text[i]):
-			at, i = at+1, i+1
-		case star >= 0:
-			mark++
-			at, i = star+1, mark
-		default:
-			return false
-		}
-	}
-	return strings.Trim(pattern[at:], "*") == ""
 }
